@@ -1,0 +1,173 @@
+// A band: the piece of an activation tensor that one piece of work reads, with its zeros, in per-thread scratch.
+//
+// Along each axis a band holds either every position between the first and the last that the piece of work touches
+// (neighbouring outputs share them), or, where the dilation or stride makes that wasteful, the positions of each tap
+// apart ("split"). Either way the position of output q and tap k is q * row + k * tap: all that a kernel needs to know.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/correlation.hpp"
+#include "kernels/table.hpp"
+
+namespace tapwise {
+
+struct BandAxis {
+  int64_t tile = 1;       // output positions
+  int64_t positions = 1;  // entries
+  int64_t row = 1, tap = 1;
+  bool split = false;
+};
+
+/// `dense_rows`: neighbouring outputs must be neighbours in the band, as vectors of pixels need them.
+inline BandAxis band_axis(const Axis& axis, int64_t tile, bool dense_rows) {
+  const int64_t whole = (tile - 1) * axis.stride + (axis.taps - 1) * axis.dilation + 1;
+  const int64_t apart = axis.taps * tile;
+  if (whole <= apart && !(dense_rows && axis.stride != 1)) return {tile, whole, axis.stride, axis.dilation, false};
+  return {tile, apart, 1, tile, true};
+}
+
+/// What lies innermost: `lanes` channels (or groups), or the pixels of a row.
+enum class Inner { lanes, pixels };
+
+struct BandLayout {
+  std::array<BandAxis, 3> axis;
+  Inner inner = Inner::lanes;
+  int64_t planes = 1;       // channels, one after the other
+  int64_t lanes = 1;        // channels or groups, side by side (1 where pixels are innermost)
+  int64_t plane_bytes = 0;  // distance between planes
+  std::array<int64_t, 3> position_bytes{};
+  int64_t bytes = 0;
+};
+
+inline BandLayout band_layout(const std::array<BandAxis, 3>& axis, Inner inner, int64_t planes, int64_t lanes,
+                              int64_t element_bytes) {
+  BandLayout b{axis, inner, planes, lanes, 0, {}, 0};
+  if (inner == Inner::lanes) {
+    b.plane_bytes = lanes * element_bytes;
+    b.position_bytes[2] = planes * b.plane_bytes;
+  } else {
+    b.position_bytes[2] = element_bytes;
+  }
+  b.position_bytes[1] = axis[2].positions * b.position_bytes[2];
+  b.position_bytes[0] = axis[1].positions * b.position_bytes[1];
+  b.bytes = axis[0].positions * b.position_bytes[0];
+  if (inner == Inner::pixels) {
+    b.plane_bytes = b.bytes;
+    b.bytes *= planes;
+  }
+  return b;
+}
+
+/// Where the activations lie: one plane or lane apart, one position apart.
+struct BandSource {
+  const byte* data;
+  int64_t plane, lane;
+  std::array<int64_t, 3> space;
+};
+
+/// The input index of position `p` of a band that starts at output `first`.
+inline int64_t input_index(const Axis& axis, const BandAxis& band, int64_t first, int64_t p) {
+  if (!band.split) return first * axis.stride + axis.offset + p;
+  return (first + p % band.tile) * axis.stride + p / band.tile * axis.dilation + axis.offset;
+}
+
+/// Fills `band` for the outputs from `first` on, with `lanes` <= layout.lanes valid ones (the others become zero).
+template <class T>
+void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, const BandLayout& layout,
+                 const BandSource& source, const std::array<int64_t, 3>& first, int64_t lanes, byte* band) {
+  const auto& width = layout.axis[2];
+  const bool by_lanes = layout.inner == Inner::lanes;
+
+  const auto clear = [&](byte* row, int64_t from, int64_t to) {
+    if (from >= to) return;
+    const auto bytes = static_cast<std::size_t>((to - from) * layout.position_bytes[2]);
+    if (by_lanes) {
+      std::memset(row + from * layout.position_bytes[2], 0, bytes);
+    } else {
+      for (int64_t p = 0; p < layout.planes; ++p)
+        std::memset(row + p * layout.plane_bytes + from * layout.position_bytes[2], 0, bytes);
+    }
+  };
+  const auto copy = [&](byte* to, const byte* from, int64_t step, int64_t count) {
+    if (by_lanes) {
+      for (int64_t p = 0; p < layout.planes; ++p)
+        k.copy({to + p * layout.plane_bytes, layout.position_bytes[2], from + p * source.plane, step, source.lane,
+                count, lanes, layout.lanes});
+    } else {
+      k.copy({to, layout.plane_bytes, from, source.plane, step, layout.planes, count, count});
+    }
+  };
+
+  // A row of the band is one run of neighbouring input positions, or one run per tap.
+  const int64_t runs = width.split ? axis[2].taps : 1;
+  const int64_t run_length = width.positions / runs;
+  const int64_t step = width.split ? axis[2].stride : 1;
+  for (int64_t d = 0; d < layout.axis[0].positions; ++d) {
+    const int64_t in_d = input_index(axis[0], layout.axis[0], first[0], d);
+    for (int64_t h = 0; h < layout.axis[1].positions; ++h) {
+      const int64_t in_h = input_index(axis[1], layout.axis[1], first[1], h);
+      byte* row = band + d * layout.position_bytes[0] + h * layout.position_bytes[1];
+      if (in_d < 0 || in_d >= axis[0].in || in_h < 0 || in_h >= axis[1].in) {
+        clear(row, 0, width.positions);
+        continue;
+      }
+      const byte* from = source.data + in_d * source.space[0] + in_h * source.space[1];
+      for (int64_t run = 0; run < runs; ++run) {
+        const int64_t start = input_index(axis[2], width, first[2], run * run_length);
+        // Positions j of the run with 0 <= start + j * step < in.
+        const int64_t low = std::clamp<int64_t>(start >= 0 ? 0 : (-start + step - 1) / step, 0, run_length);
+        const int64_t high =
+            std::clamp<int64_t>(start >= axis[2].in ? 0 : (axis[2].in - start + step - 1) / step, low, run_length);
+        const int64_t begin = run * run_length;
+        clear(row, begin, begin + low);
+        if (low < high)
+          copy(row + (begin + low) * layout.position_bytes[2], from + (start + low * step) * source.space[2],
+               step * source.space[2], high - low);
+        clear(row, begin + high, begin + run_length);
+      }
+    }
+  }
+}
+
+/// How a kernel walks activations, in a band or where they lie.
+struct Reading {
+  const byte* base = nullptr;  // output 0 of the piece of work, tap 0, channel 0
+  int64_t channel = 0;         // from channel to channel
+  std::array<int64_t, 3> row{}, tap{};
+};
+
+inline Reading read_band(const BandLayout& layout, const byte* band, int64_t channel) {
+  Reading r{band, channel, {}, {}};
+  for (std::size_t a = 0; a < 3; ++a) {
+    r.row[a] = layout.axis[a].row * layout.position_bytes[a];
+    r.tap[a] = layout.axis[a].tap * layout.position_bytes[a];
+  }
+  return r;
+}
+
+inline Reading read_in_place(const std::array<Axis, 3>& axis, const BandSource& source,
+                             const std::array<int64_t, 3>& first, int64_t channel) {
+  Reading r{source.data, channel, {}, {}};
+  for (std::size_t a = 0; a < 3; ++a) {
+    r.base += (first[a] * axis[a].stride + axis[a].offset) * source.space[a];
+    r.row[a] = axis[a].stride * source.space[a];
+    r.tap[a] = axis[a].dilation * source.space[a];
+  }
+  return r;
+}
+
+/// Whether all that the outputs [first, first + tile) read lies inside the input.
+inline bool inside(const std::array<Axis, 3>& axis, const std::array<int64_t, 3>& first,
+                   const std::array<int64_t, 3>& tile) {
+  for (std::size_t a = 0; a < 3; ++a) {
+    const int64_t low = first[a] * axis[a].stride + axis[a].offset;
+    const int64_t high = low + (tile[a] - 1) * axis[a].stride + (axis[a].taps - 1) * axis[a].dilation;
+    if (low < 0 || high >= axis[a].in) return false;
+  }
+  return true;
+}
+
+}  // namespace tapwise

@@ -1,0 +1,29 @@
+// Arithmetic on sizes that remembers whether it overflowed.
+#pragma once
+
+#include <cstdint>
+
+namespace tapwise {
+
+struct Checked {
+  std::int64_t value = 0;
+  bool overflowed = false;
+
+  Checked(std::int64_t v) noexcept : value(v) {}  // implicit: sizes mix freely with plain numbers
+
+  friend Checked operator+(Checked a, Checked b) noexcept {
+    Checked r{0};
+    r.overflowed = __builtin_add_overflow(a.value, b.value, &r.value) || a.overflowed || b.overflowed;
+    return r;
+  }
+  friend Checked operator*(Checked a, Checked b) noexcept {
+    Checked r{0};
+    r.overflowed = __builtin_mul_overflow(a.value, b.value, &r.value) || a.overflowed || b.overflowed;
+    return r;
+  }
+};
+
+constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
+constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) noexcept { return ceil_div(a, b) * b; }
+
+}  // namespace tapwise

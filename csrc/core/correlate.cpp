@@ -1,0 +1,348 @@
+#include "core/correlate.hpp"
+
+#include <cstdlib>
+
+namespace tapwise {
+namespace {
+
+using kernels::Operand;
+using kernels::OperandOffset;
+
+constexpr int64_t kCacheLine = 64;
+
+// A band should stay in the second-level cache together with the weights that pass by; half of the smallest L2 that
+// current cores have.
+constexpr int64_t kBandBytes = 256 * 1024;
+
+// Fewer independent pieces of work than this are divided further: first by output positions, as long as each keeps
+// enough of them to pay for its pass over the weights, then by output channels.
+constexpr int64_t kEnoughItems = 16;
+constexpr int64_t kFewPositions = 96;
+
+// How a choice of lanes fares, beside how full the lanes get: reading activations through a transposing copy, or
+// loading both operands of every multiply-add from memory, costs about this much.
+constexpr double kPixelLanes = 0.9, kGroupLanes = 0.7, kTransposedBand = 0.5;
+
+Lanes choose_lanes(const Correlation& c, int64_t v) {
+  const bool channels_dense = c.groups > 1 ? std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) : true;
+  const double rows = static_cast<double>(c.out_channels);
+  const double channels = lane_use(c.out_channels, v);
+  const double pixels = kPixelLanes * lane_use(c.axis[2].out, v) * rows / (rows + 1);
+  const double groups =
+      c.groups == 1 ? 0 : kGroupLanes * lane_use(c.groups, v) * (channels_dense ? 1 : kTransposedBand);
+  if (channels >= pixels && channels >= groups) return Lanes::channels;
+  return pixels >= groups ? Lanes::pixels : Lanes::groups;
+}
+
+template <class T>
+void choose_tile(CorrelatePlan& p, const Correlation& c, const kernels::Kernels<T>& k) {
+  const int64_t v = k.lanes;
+  const auto max_rows = [&](int vectors) { return k.max_rows[vectors_index(vectors)]; };
+  p.units = c.groups;
+  p.unit_channels = c.in_channels;
+  switch (p.lanes) {
+    case Lanes::channels:
+      p.vectors = c.out_channels <= v ? 1 : c.axis[2].out <= max_rows(4) && c.out_channels > 2 * v ? 4 : 2;
+      p.rows = max_rows(p.vectors);
+      p.width = p.vectors * v;
+      p.panels = ceil_div(c.out_channels, p.width);
+      break;
+    case Lanes::pixels:
+      p.vectors = c.axis[2].out <= v ? 1 : c.out_channels <= max_rows(4) && c.axis[2].out > 2 * v ? 4 : 2;
+      p.rows = EvenSplit(c.out_channels, max_rows(p.vectors)).size(0);
+      p.width = p.rows;
+      p.panels = ceil_div(c.out_channels, p.width);
+      break;
+    case Lanes::groups:
+      p.operand = Operand::wide;
+      p.vectors = c.groups <= v ? 1 : 2;
+      p.rows = max_rows(p.vectors);
+      p.width = p.vectors * v;
+      p.unit_groups = p.width;
+      p.units = ceil_div(c.groups, p.width);
+      p.panels = c.out_channels;
+      break;
+  }
+}
+
+Inner choose_inner(const CorrelatePlan& p, const Correlation& c) {
+  if (p.lanes == Lanes::pixels) return Inner::pixels;
+  if (p.lanes == Lanes::groups) return Inner::lanes;
+  return std::abs(c.src_stride.c) <= std::abs(c.src_stride.space[2]) ? Inner::lanes : Inner::pixels;
+}
+
+template <class T>
+BandLayout layout_for(const CorrelatePlan& p, const Correlation& c, Inner inner, const std::array<int64_t, 3>& block,
+                      int64_t c_block) {
+  std::array<BandAxis, 3> axis;
+  for (std::size_t a = 0; a < 3; ++a) axis[a] = band_axis(c.axis[a], block[a], p.lanes == Lanes::pixels && a == 2);
+  if (inner == Inner::pixels) return band_layout(axis, inner, c_block, 1, sizeof(T));
+  if (p.lanes == Lanes::groups) return band_layout(axis, inner, c_block, p.width, sizeof(T));
+  return band_layout(axis, inner, 1, c_block, sizeof(T));
+}
+
+// The largest block of output positions whose band fits: whole rows if possible, then several rows, then several
+// planes. Where a single tile of one row does not fit, fewer input channels at a time.
+template <class T>
+void choose_blocks(CorrelatePlan& p, const Correlation& c, int64_t vector_lanes, bool keep_channels) {
+  const Inner inner = choose_inner(p, c);
+  const int64_t tile = p.lanes == Lanes::pixels ? p.vectors * vector_lanes : p.rows;
+  std::array<int64_t, 3> block{1, 1, c.axis[2].out};
+  int64_t c_block = p.c_block;
+  const auto fits = [&] { return layout_for<T>(p, c, inner, block, c_block).bytes <= kBandBytes; };
+  while (!fits() && block[2] > tile) block[2] = std::max(tile, ceil_div(block[2], 2));
+  while (!fits() && c_block > 1 && !keep_channels) c_block = ceil_div(c_block, 2);
+  for (const std::size_t a : {std::size_t{1}, std::size_t{0}}) {
+    if (block[2] < c.axis[2].out || (a == 0 && block[1] < c.axis[1].out)) break;
+    // More than a few rows gain nothing: the overlap of neighbouring bands is small by then.
+    while (block[a] < c.axis[a].out && block[a] < 16) {
+      ++block[a];
+      if (!fits()) {
+        --block[a];
+        break;
+      }
+    }
+  }
+  const auto pieces = [&] {
+    int64_t count = p.units * c.batch;
+    for (std::size_t a = 0; a < 3; ++a) count *= ceil_div(c.axis[a].out, block[a]);
+    return count;
+  };
+  while (c.batch > 0 && pieces() < kEnoughItems && block[0] * block[1] * block[2] >= 2 * kFewPositions) {
+    int64_t& longest = block[0] > 1 ? block[0] : block[1] > 1 ? block[1] : block[2];
+    longest = ceil_div(longest, 2);
+  }
+  for (std::size_t a = 0; a < 3; ++a) {
+    p.blocks[a] = ceil_div(c.axis[a].out, block[a]);
+    p.block[a] = ceil_div(c.axis[a].out, p.blocks[a]);
+    p.blocks[a] = ceil_div(c.axis[a].out, p.block[a]);
+  }
+  p.c_block = c_block;
+  p.c_blocks = ceil_div(c.in_channels, c_block);
+  p.band = layout_for<T>(p, c, inner, p.block, c_block);
+}
+
+// What the pack and the run agree on: the steps of the sum, outer loop first.
+struct Steps {
+  int64_t channels, taps[3];
+  bool over_taps;
+
+  int64_t inner() const { return over_taps ? taps[2] : channels; }
+
+  /// body(outer index, channel, tap along each axis): the first step of each inner loop.
+  template <class Body>
+  void for_each_outer(Body&& body) const {
+    int64_t outer = 0;
+    for (int64_t c = 0; c < (over_taps ? channels : 1); ++c)
+      for (int64_t d = 0; d < taps[0]; ++d)
+        for (int64_t h = 0; h < taps[1]; ++h)
+          for (int64_t w = 0; w < (over_taps ? 1 : taps[2]); ++w) body(outer++, c, d, h, w);
+  }
+};
+
+Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_block) {
+  const int64_t channels = std::min(p.c_block, c.in_channels - c_block * p.c_block);
+  return {channels, {c.axis[0].taps, c.axis[1].taps, c.axis[2].taps}, p.sum_over_taps};
+}
+
+}  // namespace
+
+int64_t CorrelatePlan::scratch_bytes(const Correlation& c) const {
+  const int64_t offsets = outer_count(c, c_block) * int64_t{sizeof(OperandOffset)};
+  // Vectors of pixels read past the end of the last row by less than a tile.
+  const int64_t slack = lanes == Lanes::pixels ? 4 * kCacheLine : 0;
+  return round_up(band.bytes + slack, kCacheLine) + round_up(offsets, kCacheLine);
+}
+
+template <class T>
+CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k, const CorrelatePlan* packed_as) {
+  CorrelatePlan p;
+  if (packed_as != nullptr) {
+    p = *packed_as;
+  } else {
+    p.lanes = choose_lanes(c, k.lanes);
+    choose_tile(p, c, k);
+    p.c_block = c.in_channels;
+  }
+  choose_blocks<T>(p, c, k.lanes, packed_as != nullptr);
+  if (packed_as == nullptr) p.sum_over_taps = p.c_block < c.axis[2].taps;
+  p.panel_numbers = p.width * (1 + c.products_per_dst());
+  const bool lanes_dense = p.lanes == Lanes::groups && c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
+  const bool channels_dense = c.taps() == 1 || c.src_stride.c == int64_t{sizeof(T)};
+  p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && channels_dense;
+
+  p.panels_per_item = p.panels;
+  const int64_t pieces = p.items(c);
+  if (pieces < kEnoughItems)
+    p.panels_per_item = ceil_div(p.panels, ceil_div(kEnoughItems, std::max<int64_t>(1, pieces)));
+  p.panel_chunks = ceil_div(p.panels, p.panels_per_item);
+  return p;
+}
+
+template <class T>
+void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t unit, int64_t panel,
+                const T* bias, int64_t bias_stride, T* packed) {
+  T* to = packed + (unit * p.panels + panel) * p.panel_numbers;
+  const WeightStrides& s = c.weights_stride;
+  // The lane axis is output channels of one group, or groups for one output channel.
+  const bool by_groups = p.lanes == Lanes::groups;
+  const int64_t first = by_groups ? unit * p.width : panel * p.width;
+  const int64_t lanes = std::min(p.width, (by_groups ? c.groups : c.out_channels) - first);
+  const int64_t lane_stride = by_groups ? s.g : s.o;
+  const byte* from = c.weights + first * lane_stride + (by_groups ? panel * s.o : unit * s.g);
+
+  const int64_t bias_lane = by_groups ? c.out_channels * bias_stride : bias_stride;
+  if (bias != nullptr) {
+    const int64_t channel = by_groups ? first * c.out_channels + panel : unit * c.out_channels + first;
+    const byte* bias_from = reinterpret_cast<const byte*>(bias) + channel * bias_stride;
+    k.copy({reinterpret_cast<byte*>(to), 0, bias_from, 0, bias_lane, 1, lanes, p.width});
+  }
+  to += p.width;
+
+  constexpr auto element = int64_t{sizeof(T)};
+  for (int64_t b = 0; b < p.c_blocks; ++b) {
+    const Steps steps = steps_of(c, p, b);
+    steps.for_each_outer([&](int64_t outer, int64_t channel, int64_t d, int64_t h, int64_t w) {
+      const byte* tap = from + (b * p.c_block + channel) * s.c + d * s.tap[0] + h * s.tap[1] + w * s.tap[2];
+      k.copy({reinterpret_cast<byte*>(to + outer * steps.inner() * p.width), p.width * element, tap,
+              steps.over_taps ? s.tap[2] : s.c, lane_stride, steps.inner(), lanes, p.width});
+    });
+    to += steps.channels * c.taps() * p.width;
+  }
+}
+
+template <class T>
+void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t item,
+                        const T* packed, StoreOptions options, byte* scratch) {
+  constexpr auto element = int64_t{sizeof(T)};
+  // Which piece of work this is.
+  const auto next = [&item](int64_t count) {
+    const int64_t index = item % count;
+    item /= count;
+    return index;
+  };
+  const int64_t chunk = next(p.panel_chunks);
+  std::array<int64_t, 3> first, size;
+  for (std::size_t a = 3; a-- > 0;) {
+    first[a] = next(p.blocks[a]) * p.block[a];
+    size[a] = std::min(p.block[a], c.axis[a].out - first[a]);
+  }
+  const int64_t n = next(c.batch);
+  const int64_t unit = item;
+
+  const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
+  const int64_t group = unit * p.unit_groups;
+  const int64_t group_lanes = by_groups ? std::min(p.width, c.groups - group) : 1;
+  byte* band = scratch;
+  auto* outer =
+      reinterpret_cast<OperandOffset*>(scratch + round_up(p.band.bytes + (by_pixels ? 4 * kCacheLine : 0), kCacheLine));
+  if (by_pixels) std::memset(band + p.band.bytes, 0, 4 * kCacheLine);
+
+  // Where output (channel of the unit, first position) goes.
+  byte* dst = c.dst + n * c.dst_stride.n + group * c.dst_stride.g;
+  for (std::size_t a = 0; a < 3; ++a) dst += first[a] * c.dst_stride.space[a];
+
+  kernels::Tile<T> tile{};
+  const auto* const functions = k.tile[static_cast<int>(p.operand)][vectors_index(p.vectors)];
+  const bool region_inside = p.in_place && inside(c.axis, first, size);
+
+  int64_t c_done = 0;
+  for (int64_t b = 0; b < p.c_blocks; ++b) {
+    const Steps steps = steps_of(c, p, b);
+    // Activations of these channels: in the band, or where they lie.
+    BandLayout layout = p.band;
+    BandSource source{c.src + n * c.src_stride.n + group * c.src_stride.g + c_done * c.src_stride.c, c.src_stride.c,
+                      by_groups ? c.src_stride.g : c.src_stride.c, c.src_stride.space};
+    int64_t lanes = 1;
+    if (layout.inner == Inner::lanes) lanes = by_groups ? group_lanes : steps.channels;
+    if (layout.inner == Inner::pixels || by_groups) layout.planes = steps.channels;
+    Reading reading;
+    if (region_inside) {
+      reading = read_in_place(c.axis, source, first, c.src_stride.c);
+    } else {
+      gather_band(k, c.axis, layout, source, first, lanes, band);
+      reading = read_band(layout, band, layout.inner == Inner::pixels || by_groups ? layout.plane_bytes : element);
+    }
+
+    const int64_t step = steps.over_taps ? reading.tap[2] : reading.channel;
+    const int64_t packed_step = p.width * element;
+    steps.for_each_outer([&](int64_t o, int64_t channel, int64_t d, int64_t h, int64_t w) {
+      const int64_t activations =
+          channel * reading.channel + d * reading.tap[0] + h * reading.tap[1] + w * reading.tap[2];
+      const int64_t weights = o * steps.inner() * packed_step;
+      outer[o] = by_pixels ? OperandOffset{weights, activations} : OperandOffset{activations, weights};
+    });
+    tile.outer = outer;
+    tile.outer_count = p.outer_count(c, steps.channels);
+    tile.steps = steps.inner();
+    tile.accumulate = options.accumulate || b > 0;
+    tile.relu = options.relu && b == p.c_blocks - 1;
+
+    const int64_t last_panel = std::min(p.panels, (chunk + 1) * p.panels_per_item);
+    for (int64_t panel = chunk * p.panels_per_item; panel < last_panel; ++panel) {
+      const T* weights = packed + (unit * p.panels + panel) * p.panel_numbers;
+      tile.bias = options.bias && b == 0 ? weights : nullptr;
+      weights += p.width * (1 + c_done * c.taps());
+      const int64_t channel = by_groups ? panel : panel * p.width;
+      byte* const to = dst + channel * c.dst_stride.c;
+      const int64_t channels = std::min(p.width, c.out_channels - channel);
+
+      for (int64_t d = 0; d < size[0]; ++d) {
+        for (int64_t h = 0; h < size[1]; ++h) {
+          const byte* from = reading.base + d * reading.row[0] + h * reading.row[1];
+          byte* row = to + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
+          if (by_pixels) {
+            // Rows are output channels, lanes are pixels.
+            tile.a = reinterpret_cast<const byte*>(weights);
+            tile.a_row = element;
+            tile.a_step = packed_step;
+            tile.b_step = step;
+            tile.b_vector = k.lanes * element;
+            tile.c_row = c.dst_stride.c;
+            tile.c_lane = c.dst_stride.space[2];
+            tile.bias_per_row = true;
+            for (int64_t w = 0; w < size[2]; w += p.vectors * k.lanes) {
+              const int64_t left = size[2] - w;
+              // The last tile of a row may need fewer vectors.
+              const int vectors = left > 2 * k.lanes ? p.vectors : left > k.lanes ? std::min(p.vectors, 2) : 1;
+              tile.b = from + w * reading.row[2];
+              tile.c = row + w * c.dst_stride.space[2];
+              tile.lanes = static_cast<int>(std::min<int64_t>(left, vectors * k.lanes));
+              k.tile[static_cast<int>(p.operand)][vectors_index(vectors)][channels - 1](tile);
+            }
+          } else {
+            // Rows are pixels, lanes are output channels or groups.
+            tile.b = reinterpret_cast<const byte*>(weights);
+            tile.a_row = reading.row[2];
+            tile.a_step = step;
+            tile.b_step = packed_step;
+            tile.b_vector = k.lanes * element;
+            tile.c_row = c.dst_stride.space[2];
+            tile.c_lane = by_groups ? c.dst_stride.g : c.dst_stride.c;
+            tile.lanes = static_cast<int>(by_groups ? group_lanes : channels);
+            const EvenSplit rows(size[2], p.rows);
+            for (int64_t i = 0; i < rows.parts; ++i) {
+              const int64_t w = rows.first(i);
+              tile.a = from + w * reading.row[2];
+              tile.c = row + w * c.dst_stride.space[2];
+              functions[rows.size(i) - 1](tile);
+            }
+          }
+        }
+      }
+    }
+    c_done += steps.channels;
+  }
+}
+
+#define TAPWISE_INSTANTIATE(T)                                                                                        \
+  template CorrelatePlan plan_correlate<T>(const Correlation&, const kernels::Kernels<T>&, const CorrelatePlan*);     \
+  template void pack_panel<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t, int64_t, \
+                              const T*, int64_t, T*);                                                                 \
+  template void run_correlate_item<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t,  \
+                                      const T*, StoreOptions, byte*);
+TAPWISE_INSTANTIATE(float)
+TAPWISE_INSTANTIATE(double)
+#undef TAPWISE_INSTANTIATE
+
+}  // namespace tapwise

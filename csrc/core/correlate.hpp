@@ -1,0 +1,63 @@
+// Forward pass and input gradient: plan, pack the weights, run.
+#pragma once
+
+#include "core/band.hpp"
+#include "core/correlation.hpp"
+#include "core/lanes.hpp"
+#include "kernels/table.hpp"
+
+namespace tapwise {
+
+/// Everything that is decided before a correlation runs. Decided from shapes and strides alone, never from the number
+/// of threads, so that the order of every sum, and so every bit, is the same for any.
+struct CorrelatePlan {
+  Lanes lanes = Lanes::channels;
+  kernels::Operand operand = kernels::Operand::broadcast;
+  int vectors = 1;  // the register tile is rows x vectors
+  int64_t rows = 1;
+  int64_t width = 1;  // numbers that the packed weights hold for one step of the sum
+
+  // Work is divided into units (groups, or blocks of groups), panels of output channels within a unit, and blocks of
+  // output positions. The sum over input channels is taken c_block channels at a time.
+  int64_t units = 1, panels = 1;
+  int64_t unit_groups = 1, unit_channels = 1;
+  int64_t c_block = 1, c_blocks = 1;
+  std::array<int64_t, 3> block{1, 1, 1}, blocks{1, 1, 1};
+  int64_t panels_per_item = 1, panel_chunks = 1;
+
+  BandLayout band;
+  bool in_place = false;       // blocks that need no padding are read where they lie
+  bool sum_over_taps = false;  // the inner loop runs over the taps of a row instead of channels
+  int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
+
+  int64_t items(const Correlation& c) const {
+    return units * c.batch * blocks[0] * blocks[1] * blocks[2] * panel_chunks;
+  }
+  int64_t outer_count(const Correlation& c, int64_t channels) const {
+    return sum_over_taps ? channels * c.axis[0].taps * c.axis[1].taps : c.taps();
+  }
+  int64_t packed_numbers() const { return units * panels * panel_numbers; }
+  int64_t scratch_bytes(const Correlation& c) const;
+};
+
+/// `packed_as`, if any, is the plan of weights that are packed already: what concerns their order is taken from it, so
+/// that activations with other strides than those planned for meet the same packed weights.
+template <class T>
+CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
+                             const CorrelatePlan* packed_as = nullptr);
+
+/// Packs panel `panel` of unit `unit`. bias: out_channels * groups numbers, bias_stride bytes apart, or null.
+template <class T>
+void pack_panel(const Correlation& c, const CorrelatePlan& plan, const kernels::Kernels<T>& k, int64_t unit,
+                int64_t panel, const T* bias, int64_t bias_stride, T* packed);
+
+struct StoreOptions {
+  bool bias = false, relu = false, accumulate = false;
+};
+
+/// Computes one item. `scratch` is the calling thread's own.
+template <class T>
+void run_correlate_item(const Correlation& c, const CorrelatePlan& plan, const kernels::Kernels<T>& k, int64_t item,
+                        const T* packed, StoreOptions options, byte* scratch);
+
+}  // namespace tapwise

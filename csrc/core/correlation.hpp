@@ -1,0 +1,73 @@
+// The one shape that every pass takes before it runs. Forward, input gradient (one per stride phase), transposed
+// convolution and, with the roles of the operands turned, the weight gradient are all instances of
+//
+//   dst[n, g, o, q] = sum over c, k of src[n, g, c, q * stride + k * dilation + offset] * weights[g, o, c, k]
+//
+// on three spatial axes. Flipping a kernel, swapping its channels or taking every s-th of its taps are nothing but
+// strides and base pointers of the weights. All strides are in bytes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "tapwise/problem.hpp"
+#include "tapwise/view.hpp"
+
+namespace tapwise {
+
+using std::byte;
+using std::int64_t;
+
+/// How output positions and taps along one axis meet the input: index = q * stride + k * dilation + offset, read as
+/// zero outside of [0, in). dilation >= 1 always: a reversed kernel is reversed in the weights.
+struct Axis {
+  int64_t out = 1, in = 1, taps = 1;
+  int64_t stride = 1, dilation = 1, offset = 0;
+
+  bool trivial() const { return out == 1 && taps == 1 && offset >= 0 && offset < in; }
+};
+
+/// Strides of activations: batch, group, channel within its group, space.
+struct ActivationStrides {
+  int64_t n = 0, g = 0, c = 0;
+  std::array<int64_t, 3> space{};
+};
+
+/// Strides of weights: group, output and input channel within the group, taps.
+struct WeightStrides {
+  int64_t g = 0, o = 0, c = 0;
+  std::array<int64_t, 3> tap{};
+};
+
+struct Correlation {
+  int64_t batch = 1, groups = 1;
+  int64_t in_channels = 1, out_channels = 1;  // of one group
+  std::array<Axis, 3> axis;
+  const byte* src = nullptr;
+  const byte* weights = nullptr;
+  byte* dst = nullptr;
+  ActivationStrides src_stride, dst_stride;
+  WeightStrides weights_stride;
+
+  int64_t taps() const { return axis[0].taps * axis[1].taps * axis[2].taps; }
+  int64_t products_per_dst() const { return taps() * in_channels; }
+  int64_t positions() const { return axis[0].out * axis[1].out * axis[2].out; }
+};
+
+/// The forward pass. Gradients by the weights use the same, with dst for diff_dst and weights for diff_weights.
+template <class T>
+Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, const TensorView<const T>& weights,
+                          const TensorView<const T>& dst);
+
+/// The pass by data: one dense stride-1 problem per phase of the stride that has taps.
+struct Phases {
+  std::vector<Correlation> jobs;
+  bool covers_dst = true;  // false: some positions of diff_src meet no tap and must be filled
+};
+template <class T>
+Phases lower_backward_data(const ConvProblem& p, const TensorView<const T>& diff_dst,
+                           const TensorView<const T>& weights, const TensorView<const T>& diff_src);
+
+}  // namespace tapwise

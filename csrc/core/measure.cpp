@@ -1,0 +1,85 @@
+#include "tapwise/measure.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "core/checked.hpp"
+#include "core/dispatch.hpp"
+#include "tapwise/parallel.hpp"
+
+namespace tapwise {
+namespace {
+
+using kernels::byte;
+using kernels::int64_t;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+// Bytes a second of the best of many passes. pass(thread) works on that thread's share.
+template <class Pass>
+double best_rate(double bytes, double seconds, int threads, const Pass& pass) {
+  double best = 0;
+  const auto start = Clock::now();
+  for (int i = 0; i < 2 || seconds_since(start) < seconds; ++i) {
+    const auto begin = Clock::now();
+    parallel_for(threads, threads, [&](int64_t share, int) { pass(share); });
+    best = std::max(best, bytes / seconds_since(begin));
+  }
+  return best;
+}
+
+}  // namespace
+
+template <class T>
+double measure_fma_peak(double seconds, int threads) {
+  Status status;
+  const auto* table = active_table(status);
+  if (table == nullptr) return 0;
+  std::vector<double> rate(static_cast<std::size_t>(threads));
+  parallel_for(threads, threads, [&](int64_t item, int) {
+    double operations = 0, elapsed = 0;
+    const auto start = Clock::now();
+    do {
+      operations += kernels_of<T>(*table).fma_loop(100'000);
+      elapsed = seconds_since(start);
+    } while (elapsed < seconds);
+    rate[static_cast<std::size_t>(item)] = operations / elapsed;
+  });
+  double sum = 0;
+  for (const double r : rate) sum += r;
+  return sum;
+}
+template double measure_fma_peak<float>(double, int);
+template double measure_fma_peak<double>(double, int);
+
+double measure_read_bandwidth(int64_t bytes, double seconds, int threads) {
+  Status status;
+  const auto* table = active_table(status);
+  if (table == nullptr) return 0;
+  constexpr auto element = int64_t{sizeof(float)};
+  const int64_t share = std::max<int64_t>(1, bytes / element / threads);
+  const std::vector<float> data(static_cast<std::size_t>(share * threads), 1.0f);
+  std::vector<float> sums(static_cast<std::size_t>(threads));
+  return best_rate(static_cast<double>(share * threads * element), seconds, threads, [&](int64_t i) {
+    table->f32.add_columns({reinterpret_cast<byte*>(&sums[static_cast<std::size_t>(i)]), element,
+                            reinterpret_cast<const byte*>(data.data() + i * share), element, 0, share, 1, false});
+  });
+}
+
+double measure_triad_bandwidth(int64_t bytes, double seconds, int threads) {
+  Status status;
+  const auto* table = active_table(status);
+  if (table == nullptr) return 0;
+  constexpr auto element = int64_t{sizeof(float)};
+  const int64_t share = std::max<int64_t>(1, bytes / 3 / element / threads);
+  const auto count = static_cast<std::size_t>(share * threads);
+  std::vector<float> a(count), b(count, 1.0f), c(count, 2.0f);
+  return best_rate(static_cast<double>(3 * share * threads * element), seconds, threads, [&](int64_t i) {
+    const auto at = [&](std::vector<float>& v) { return reinterpret_cast<byte*>(v.data() + i * share); };
+    table->f32.triad({at(a), at(b), at(c), element, element, element, share});
+  });
+}
+
+}  // namespace tapwise

@@ -1,0 +1,351 @@
+#include "core/weight_gradient.hpp"
+
+#include <cstdlib>
+
+namespace tapwise {
+namespace {
+
+using kernels::Operand;
+using kernels::OperandOffset;
+
+constexpr int64_t kCacheLine = 64;
+
+// Both bands and the buffer share the second-level cache.
+constexpr int64_t kBandBytes = 192 * 1024;
+constexpr int64_t kBufferBytes = 256 * 1024;
+constexpr int64_t kOutChannels = 64;
+
+// As in the forward pass: how many pieces of work there should be, and what the private sums of chunks may take.
+constexpr int64_t kEnoughItems = 16;
+constexpr int64_t kChunkSumBytes = int64_t{3} << 20;
+
+constexpr double kPixelLanes = 0.7, kGroupLanes = 0.7, kTransposedBand = 0.5;
+
+Lanes choose_lanes(const Correlation& c, int64_t v) {
+  const bool dense = std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) &&
+                     std::abs(c.dst_stride.g) <= std::abs(c.dst_stride.space[2]);
+  const double channels = lane_use(c.out_channels, v);
+  const double pixels = kPixelLanes * lane_use(c.axis[2].out, v);
+  const double groups = c.groups == 1 ? 0 : kGroupLanes * lane_use(c.groups, v) * (dense ? 1 : kTransposedBand);
+  if (channels >= pixels && channels >= groups) return Lanes::channels;
+  return pixels >= groups ? Lanes::pixels : Lanes::groups;
+}
+
+// Which of input channels and taps of a row the rows of a tile run over.
+enum class RowAxis { taps_and_channels, channels, taps };
+
+struct RowPlan {
+  RowAxis axis;
+  int64_t count;
+};
+
+RowPlan row_plan(const Correlation& c, const Reading& src, int64_t channels, int64_t c_block) {
+  const int64_t taps = c.axis[2].taps;
+  if (channels == c_block && src.tap[2] == channels * src.channel) return {RowAxis::taps_and_channels, taps * channels};
+  if (taps > channels) return {RowAxis::taps, taps};
+  return {RowAxis::channels, channels};
+}
+
+template <class T>
+BandLayout src_layout(const WeightGradientPlan& p, const Correlation& c, const std::array<int64_t, 3>& block,
+                      int64_t c_block) {
+  std::array<BandAxis, 3> axis;
+  for (std::size_t a = 0; a < 3; ++a) axis[a] = band_axis(c.axis[a], block[a], p.lanes == Lanes::pixels && a == 2);
+  if (p.lanes == Lanes::pixels) return band_layout(axis, Inner::pixels, c_block, 1, sizeof(T));
+  if (p.lanes == Lanes::groups) return band_layout(axis, Inner::lanes, c_block, p.width, sizeof(T));
+  return band_layout(axis, Inner::lanes, 1, c_block, sizeof(T));
+}
+
+// diff_dst is read position by position: an axis with one tap.
+std::array<Axis, 3> dst_axes(const Correlation& c) {
+  std::array<Axis, 3> axis;
+  for (std::size_t a = 0; a < 3; ++a) axis[a] = Axis{.out = c.axis[a].out, .in = c.axis[a].out};
+  return axis;
+}
+
+template <class T>
+BandLayout dst_layout(const WeightGradientPlan& p, const Correlation& c, const std::array<int64_t, 3>& block) {
+  const std::array<Axis, 3> axes = dst_axes(c);
+  std::array<BandAxis, 3> axis;
+  for (std::size_t a = 0; a < 3; ++a) axis[a] = band_axis(axes[a], block[a], false);
+  const int64_t channels = p.panels_per_item * p.panel_channels;
+  if (p.lanes == Lanes::pixels) return band_layout(axis, Inner::pixels, channels, 1, sizeof(T));
+  if (p.lanes == Lanes::groups) return band_layout(axis, Inner::lanes, channels, p.width, sizeof(T));
+  return band_layout(axis, Inner::lanes, 1, channels, sizeof(T));
+}
+
+template <class T>
+void choose_tile(WeightGradientPlan& p, const Correlation& c, const kernels::Kernels<T>& k) {
+  const int64_t v = k.lanes;
+  p.units = c.groups;
+  switch (p.lanes) {
+    case Lanes::channels:
+      p.vectors = c.out_channels <= v ? 1 : 2;
+      p.width = p.panel_channels = p.vectors * v;
+      break;
+    case Lanes::pixels:
+      p.operand = Operand::dot;
+      p.vectors = c.out_channels >= 4 ? 4 : c.out_channels >= 2 ? 2 : 1;
+      break;
+    case Lanes::groups:
+      p.operand = Operand::wide;
+      p.vectors = c.groups <= v ? 1 : 2;
+      p.width = p.unit_groups = p.vectors * v;
+      p.units = ceil_div(c.groups, p.width);
+      break;
+  }
+  p.rows = k.max_rows[vectors_index(p.vectors)];
+  p.panels = ceil_div(c.out_channels, p.panel_channels);
+  p.panels_per_item = std::min(p.panels, std::max<int64_t>(1, kOutChannels / p.panel_channels));
+  p.o_blocks = ceil_div(p.panels, p.panels_per_item);
+}
+
+// Which channels the sums of one buffer belong to.
+struct Buffer {
+  int64_t group, group_lanes;
+  int64_t o_first, o_count, panels;
+  int64_t c_first, channels;
+};
+
+Buffer buffer_of(const Correlation& c, const WeightGradientPlan& p, int64_t index) {
+  Buffer b{};
+  b.c_first = index % p.c_blocks * p.c_block;
+  b.channels = std::min(p.c_block, c.in_channels - b.c_first);
+  index /= p.c_blocks;
+  b.o_first = index % p.o_blocks * p.panels_per_item * p.panel_channels;
+  b.o_count = std::min(p.panels_per_item * p.panel_channels, c.out_channels - b.o_first);
+  b.panels = ceil_div(b.o_count, p.panel_channels);
+  b.group = index / p.o_blocks * p.unit_groups;
+  b.group_lanes = p.lanes == Lanes::groups ? std::min(p.width, c.groups - b.group) : 1;
+  return b;
+}
+
+template <class T>
+void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
+  constexpr auto element = int64_t{sizeof(T)};
+  const auto buffer = [&](int64_t channels) { return p.panels_per_item * c.taps() * channels * p.width * element; };
+  p.c_block = c.in_channels;
+  while (p.c_block > 1 && buffer(p.c_block) > kBufferBytes) p.c_block = ceil_div(p.c_block, 2);
+
+  std::array<int64_t, 3> block{1, 1, c.axis[2].out};
+  const auto fits = [&] {
+    return src_layout<T>(p, c, block, p.c_block).bytes + dst_layout<T>(p, c, block).bytes <= kBandBytes;
+  };
+  while (!fits() && block[2] > kCacheLine) block[2] = ceil_div(block[2], 2);
+  while (!fits() && p.c_block > 1) p.c_block = ceil_div(p.c_block, 2);
+  while (!fits() && block[2] > 1) block[2] = ceil_div(block[2], 2);
+  for (const std::size_t a : {std::size_t{1}, std::size_t{0}}) {
+    if (block[2] < c.axis[2].out || (a == 0 && block[1] < c.axis[1].out)) break;
+    while (block[a] < c.axis[a].out) {
+      ++block[a];
+      if (!fits()) {
+        --block[a];
+        break;
+      }
+    }
+  }
+  p.c_blocks = ceil_div(c.in_channels, p.c_block);
+
+  // Too few pieces of work: divide the positions, in smaller blocks if need be.
+  const auto bands = [&] {
+    int64_t count = c.batch;
+    for (std::size_t a = 0; a < 3; ++a) count *= ceil_div(c.axis[a].out, block[a]);
+    return count;
+  };
+  const int64_t wanted = ceil_div(kEnoughItems, p.buffers());
+  while (c.batch > 0 && bands() < wanted && block[0] * block[1] * block[2] >= 512) {
+    int64_t& longest = block[0] > 1 ? block[0] : block[1] > 1 ? block[1] : block[2];
+    longest = ceil_div(longest, 2);
+  }
+  for (std::size_t a = 0; a < 3; ++a) {
+    p.blocks[a] = ceil_div(c.axis[a].out, block[a]);
+    p.block[a] = ceil_div(c.axis[a].out, p.blocks[a]);
+    p.blocks[a] = ceil_div(c.axis[a].out, p.block[a]);
+  }
+  p.buffer_numbers = buffer(p.c_block) / element;
+  p.src_band = src_layout<T>(p, c, p.block, p.c_block);
+  p.dst_band = dst_layout<T>(p, c, p.block);
+
+  const int64_t total_bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
+  const int64_t affordable = kChunkSumBytes / (p.buffers() * p.buffer_numbers * element);
+  p.chunks = std::max<int64_t>(1, std::min({wanted, total_bands, affordable}));
+}
+
+}  // namespace
+
+int64_t WeightGradientPlan::scratch_bytes() const {
+  return round_up(src_band.bytes, kCacheLine) + round_up(dst_band.bytes, kCacheLine) +
+         round_up(block[0] * block[1] * int64_t{sizeof(OperandOffset)}, kCacheLine);
+}
+
+template <class T>
+WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k) {
+  constexpr auto element = int64_t{sizeof(T)};
+  WeightGradientPlan p;
+  p.lanes = choose_lanes(c, k.lanes);
+  choose_tile(p, c, k);
+  choose_blocks<T>(p, c);
+  if (p.lanes == Lanes::channels) {
+    p.src_in_place = c.src_stride.c == element;
+    p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0;
+  } else if (p.lanes == Lanes::groups) {
+    p.src_in_place = c.src_stride.g == element && c.groups % p.width == 0;
+    p.dst_in_place = c.dst_stride.g == element && c.groups % p.width == 0;
+  }
+  return p;
+}
+
+template <class T>
+void run_weight_gradient_item(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k,
+                              int64_t item, T* sums, byte* scratch) {
+  constexpr auto element = int64_t{sizeof(T)};
+  // The chunk varies fastest: neighbouring items share their channels, not their pixels.
+  const int64_t buffer_index = item / p.chunks, chunk = item % p.chunks;
+  T* const buffer = sums + item * p.buffer_numbers;
+  const auto [group, group_lanes, o_first, o_count, panels, c_first, channels] = buffer_of(c, p, buffer_index);
+  const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
+
+  byte* const src_band = scratch;
+  byte* const dst_band = src_band + round_up(p.src_band.bytes, kCacheLine);
+  auto* const outer = reinterpret_cast<OperandOffset*>(dst_band + round_up(p.dst_band.bytes, kCacheLine));
+  const std::array<Axis, 3> dst_axis = dst_axes(c);
+
+  BandLayout src_layout = p.src_band, dst_layout = p.dst_band;
+  const bool planar = by_pixels || by_groups;
+  if (planar) {
+    src_layout.planes = channels;
+    dst_layout.planes = o_count;
+  }
+  const int64_t src_lanes = by_groups ? group_lanes : channels;
+  const int64_t dst_lanes = by_groups ? group_lanes : o_count;
+
+  // Sums lie as [panel][tap along depth][height][width][input channel][lane].
+  const int64_t row_bytes = p.width * element;
+  const int64_t tap_row = c.axis[2].taps * p.c_block * row_bytes;
+  const int64_t panel_of_sums = c.axis[0].taps * c.axis[1].taps * tap_row;
+
+  kernels::Tile<T> tile{};
+  tile.c_lane = by_pixels ? panel_of_sums : element;
+  tile.outer = outer;
+
+  const int64_t bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
+  const int64_t last = bands * (chunk + 1) / p.chunks;
+  for (int64_t band = bands * chunk / p.chunks; band < last; ++band) {
+    std::array<int64_t, 3> first, size;
+    int64_t index = band;
+    for (std::size_t a = 3; a-- > 0;) {
+      first[a] = index % p.blocks[a] * p.block[a];
+      size[a] = std::min(p.block[a], c.axis[a].out - first[a]);
+      index /= p.blocks[a];
+    }
+    const int64_t n = index;
+
+    const BandSource src_source{c.src + n * c.src_stride.n + group * c.src_stride.g + c_first * c.src_stride.c,
+                                c.src_stride.c, by_groups ? c.src_stride.g : c.src_stride.c, c.src_stride.space};
+    const BandSource dst_source{c.dst + n * c.dst_stride.n + group * c.dst_stride.g + o_first * c.dst_stride.c,
+                                c.dst_stride.c, by_groups ? c.dst_stride.g : c.dst_stride.c, c.dst_stride.space};
+    Reading src, dst;
+    if (p.src_in_place && inside(c.axis, first, size)) {
+      src = read_in_place(c.axis, src_source, first, c.src_stride.c);
+    } else {
+      gather_band(k, c.axis, src_layout, src_source, first, src_lanes, src_band);
+      src = read_band(src_layout, src_band, planar ? src_layout.plane_bytes : element);
+    }
+    if (p.dst_in_place) {
+      dst = read_in_place(dst_axis, dst_source, first, c.dst_stride.c);
+    } else {
+      gather_band(k, dst_axis, dst_layout, dst_source, first, dst_lanes, dst_band);
+      dst = read_band(dst_layout, dst_band, planar ? dst_layout.plane_bytes : element);
+    }
+
+    // The sum runs over the rows of the band, and along each.
+    for (int64_t d = 0; d < size[0]; ++d)
+      for (int64_t h = 0; h < size[1]; ++h)
+        outer[d * size[1] + h] = {d * src.row[0] + h * src.row[1], d * dst.row[0] + h * dst.row[1]};
+    tile.outer_count = size[0] * size[1];
+    tile.steps = size[2];
+    tile.a_step = src.row[2];
+    tile.b_step = dst.row[2];
+    tile.b_vector = by_pixels ? dst.channel : k.lanes * element;
+    tile.accumulate = band != bands * chunk / p.chunks;
+
+    const RowPlan rows = row_plan(c, src, channels, p.c_block);
+    const bool over_taps = rows.axis == RowAxis::taps;
+    tile.a_row = over_taps ? src.tap[2] : src.channel;
+    tile.c_row = over_taps ? p.c_block * row_bytes : row_bytes;
+    const int64_t tap_loops = rows.axis == RowAxis::channels ? c.axis[2].taps : 1;
+    const int64_t channel_loops = over_taps ? channels : 1;
+    const EvenSplit split(rows.count, p.rows);
+
+    for (int64_t panel = 0; panel < panels;) {
+      // A dot takes several channels at once, whatever their number.
+      const int64_t left = panels - panel;
+      const int vectors = !by_pixels || left >= p.vectors ? p.vectors : left >= 2 ? 2 : 1;
+      const auto* const functions = k.tile[static_cast<int>(p.operand)][vectors_index(vectors)];
+      tile.lanes = by_pixels ? vectors : static_cast<int>(p.width);
+      tile.b = dst.base + panel * p.panel_channels * dst.channel;
+      byte* const panel_sums = reinterpret_cast<byte*>(buffer) + panel * panel_of_sums;
+      for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
+        for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
+          for (int64_t kw = 0; kw < tap_loops; ++kw) {
+            for (int64_t ch = 0; ch < channel_loops; ++ch) {
+              const byte* const from =
+                  src.base + kd * src.tap[0] + kh * src.tap[1] + kw * src.tap[2] + ch * src.channel;
+              byte* const to = panel_sums + (kd * c.axis[1].taps + kh) * tap_row + (kw * p.c_block + ch) * row_bytes;
+              for (int64_t i = 0; i < split.parts; ++i) {
+                tile.a = from + split.first(i) * tile.a_row;
+                tile.c = to + split.first(i) * tile.c_row;
+                functions[split.size(i) - 1](tile);
+              }
+            }
+          }
+        }
+      }
+      panel += by_pixels ? vectors : 1;
+    }
+  }
+}
+
+template <class T>
+void store_weight_gradient(const Correlation& c, const WeightGradientPlan& p, int64_t buffer, bool accumulate,
+                           const T* sums) {
+  const Buffer b = buffer_of(c, p, buffer);
+  const WeightStrides& s = c.weights_stride;
+  const bool by_groups = p.lanes == Lanes::groups;
+  const int64_t lane_stride = by_groups ? s.g : s.o;
+  const T* from = sums + buffer * p.chunks * p.buffer_numbers;
+  byte* const weights = const_cast<byte*>(c.weights) + b.group * s.g + b.o_first * s.o + b.c_first * s.c;
+  for (int64_t panel = 0; panel < b.panels; ++panel) {
+    const int64_t o = panel * p.panel_channels;
+    const int64_t lanes = by_groups ? b.group_lanes : std::min(p.panel_channels, b.o_count - o);
+    for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
+      for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
+        for (int64_t kw = 0; kw < c.axis[2].taps; ++kw) {
+          byte* to = weights + o * s.o + kd * s.tap[0] + kh * s.tap[1] + kw * s.tap[2];
+          for (int64_t ch = 0; ch < p.c_block; ++ch, to += s.c, from += p.width) {
+            if (ch >= b.channels) continue;
+            for (int64_t lane = 0; lane < lanes; ++lane) {
+              T sum = from[lane];
+              for (int64_t chunk = 1; chunk < p.chunks; ++chunk) sum += from[chunk * p.buffer_numbers + lane];
+              T old = 0;
+              if (accumulate) std::memcpy(&old, to + lane * lane_stride, sizeof old);
+              sum += old;
+              std::memcpy(to + lane * lane_stride, &sum, sizeof sum);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+#define TAPWISE_INSTANTIATE(T)                                                                                         \
+  template WeightGradientPlan plan_weight_gradient<T>(const Correlation&, const kernels::Kernels<T>&);                 \
+  template void run_weight_gradient_item<T>(const Correlation&, const WeightGradientPlan&, const kernels::Kernels<T>&, \
+                                            int64_t, T*, byte*);                                                       \
+  template void store_weight_gradient<T>(const Correlation&, const WeightGradientPlan&, int64_t, bool, const T*);
+TAPWISE_INSTANTIATE(float)
+TAPWISE_INSTANTIATE(double)
+#undef TAPWISE_INSTANTIATE
+
+}  // namespace tapwise

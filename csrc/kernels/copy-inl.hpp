@@ -1,0 +1,62 @@
+// Gathering a small matrix into dense rows: by vectors where the source's rows are dense, by transposed squares of
+// vectors where its columns are, else number by number.
+
+template <class T>
+void copy_rows(const Copy& c) {
+  constexpr int size = Vec<T>::size;
+  for (int64_t r = 0; r < c.rows; ++r) {
+    byte* to = c.dst + r * c.dst_row;
+    const byte* from = c.src + r * c.src_row;
+    int64_t col = 0;
+    for (; col + size <= c.cols; col += size, to += kVectorBytes, from += kVectorBytes) Vec<T>::load(from).store(to);
+    if (col < c.cols)
+      Vec<T>::load_partial(from, static_cast<int>(c.cols - col)).store_partial(to, static_cast<int>(c.cols - col));
+  }
+}
+
+template <class T>
+void copy_transposed(const Copy& c) {
+  constexpr int size = Vec<T>::size;
+  for (int64_t row = 0; row < c.rows; row += size) {
+    const int rows = static_cast<int>(c.rows - row < size ? c.rows - row : size);
+    for (int64_t col = 0; col < c.cols; col += size) {
+      const int cols = static_cast<int>(c.cols - col < size ? c.cols - col : size);
+      Vec<T> square[size];
+      for (int i = 0; i < size; ++i) {
+        const byte* from = c.src + (col + i) * c.src_col + row * int64_t{sizeof(T)};
+        square[i] = i >= cols ? Vec<T>::zero() : rows == size ? Vec<T>::load(from) : Vec<T>::load_partial(from, rows);
+      }
+      transpose(square);
+      for (int i = 0; i < rows; ++i) {
+        byte* to = c.dst + (row + i) * c.dst_row + col * int64_t{sizeof(T)};
+        if (cols == size) {
+          square[i].store(to);
+        } else {
+          square[i].store_partial(to, cols);
+        }
+      }
+    }
+  }
+}
+
+template <class T>
+void copy_scattered(const Copy& c) {
+  for (int64_t r = 0; r < c.rows; ++r)
+    for (int64_t col = 0; col < c.cols; ++col)
+      write<T>(c.dst + r * c.dst_row + col * int64_t{sizeof(T)}, read<T>(c.src + r * c.src_row + col * c.src_col));
+}
+
+template <class T>
+void copy(const Copy& c) {
+  if (c.src_col == int64_t{sizeof(T)} || c.cols == 1) {
+    copy_rows<T>(c);
+  } else if (c.src_row == int64_t{sizeof(T)} && c.rows > 1) {
+    copy_transposed<T>(c);
+  } else {
+    copy_scattered<T>(c);
+  }
+  if (c.cols_padded > c.cols)
+    for (int64_t r = 0; r < c.rows; ++r)
+      for (int64_t col = c.cols; col < c.cols_padded; ++col)
+        write<T>(c.dst + r * c.dst_row + col * int64_t{sizeof(T)}, T{0});
+}

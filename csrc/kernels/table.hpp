@@ -1,0 +1,98 @@
+// What an instruction set offers to the core: plain structs of arguments and one table of function pointers.
+// This is the only header that both sides of the dispatch see. All strides and offsets are in bytes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace tapwise::kernels {
+
+using std::byte;
+using std::int64_t;
+
+struct OperandOffset {
+  int64_t a, b;
+};
+
+/// One register tile: acc[i][j] = sum over outer o, steps t of A[i] * B[j], then stored to c.
+///
+///   broadcast  A[i] is the number at a + outer[o].a + t * a_step + i * a_row, copied to all lanes
+///   wide       A[i] is the vector there, and the next for the next j: every lane has a number of its own
+///   dot        A[i] is the vector there for all j; the lanes lie along the summed axis, t advances by a whole vector,
+///              and c gets the sum of the lanes
+///   always     B[j] is the vector at b + outer[o].b + t * b_step + j * b_vector
+template <class T>
+struct Tile {
+  const byte* a;
+  const byte* b;
+  int64_t a_row, a_step;
+  int64_t b_vector, b_step;
+  const OperandOffset* outer;
+  int64_t outer_count;
+  int64_t steps;  // dot: numbers, not vectors, along the summed axis
+
+  byte* c;
+  int64_t c_row, c_lane;  // dot: c_lane is the distance between vectors j
+  int lanes;              // valid lanes, at most vectors * Vec::size (dot: valid vectors)
+  const T* bias;          // null, or per lane (padded to whole vectors), or per row
+  bool bias_per_row;
+  bool accumulate;  // c += instead of c =
+  bool relu;        // applied last
+};
+
+/// cols numbers of each of rows rows, from anywhere to dense rows of dst; zeros up to cols_padded.
+struct Copy {
+  byte* dst;
+  int64_t dst_row;
+  const byte* src;
+  int64_t src_row, src_col;
+  int64_t rows, cols, cols_padded;
+};
+
+/// dst[r] (+)= the sum of the n numbers (or rows of n vectors) of src; see reduce-inl.hpp.
+struct Sum {
+  byte* dst;
+  int64_t dst_step;
+  const byte* src;
+  int64_t src_col, src_row;
+  int64_t cols, rows;
+  bool accumulate;
+};
+
+/// n numbers of up to three operands, each with its own step.
+struct Map {
+  byte* dst;
+  const byte* a;
+  const byte* b;
+  int64_t dst_step, a_step, b_step;
+  int64_t count;
+};
+
+enum class Operand { broadcast, wide, dot };
+inline constexpr int kOperands = 3;
+inline constexpr int kVectorCounts = 3;  // 1, 2 or 4 vectors wide
+inline constexpr int kMaxRows = 14;
+
+template <class T>
+struct Kernels {
+  int lanes;                    // numbers in a vector
+  int max_rows[kVectorCounts];  // rows that the register file holds beside 1, 2, 4 vectors
+  void (*tile[kOperands][kVectorCounts][kMaxRows])(const Tile<T>&);  // [..][log2(vectors)][rows - 1]
+  void (*copy)(const Copy&);
+  void (*add_rows)(const Sum&);            // dst[col] (+)= sum over rows, cols dense
+  void (*add_columns)(const Sum&);         // dst[row] (+)= sum over cols, cols dense
+  void (*relu)(const Map&);                // dst = max(0, a)
+  void (*relu_grad)(const Map&);           // dst = b > 0 ? a : 0
+  void (*maximum)(const Map&);             // dst = max(dst, a), NaN wins
+  void (*triad)(const Map&);             // dst = a + b / 2, to measure bandwidth
+  double (*fma_loop)(int64_t iterations);  // returns the operations done
+};
+
+struct IsaTable {
+  const char* name;
+  int vector_bytes;
+  Kernels<float> f32;
+  Kernels<double> f64;
+};
+
+}  // namespace tapwise::kernels

@@ -1,0 +1,183 @@
+// The kernel: multiply into a register tile, then store it. Every pass of every convolution ends up here.
+
+// How row i of operand A is read: one number for all lanes, or as wide as the tile.
+struct Broadcast {
+  static constexpr bool is_dot = false, is_wide = false;
+  template <class T>
+  static TAPWISE_INLINE Vec<T> load(const byte* from) {
+    return Vec<T>::broadcast(read<T>(from));
+  }
+};
+struct Wide {
+  static constexpr bool is_dot = false, is_wide = true;
+  template <class T>
+  static TAPWISE_INLINE Vec<T> load(const byte* from) {
+    return Vec<T>::load(from);
+  }
+};
+struct Dot {
+  static constexpr bool is_dot = true, is_wide = false;
+};
+
+// One step of the sum: `vectors` loads of B, `rows` loads of A (times `vectors` if wide), rows * vectors multiply-adds.
+template <bool is_wide, class LoadA, class LoadB, class T, int rows, int vectors>
+TAPWISE_INLINE void multiply_step(Vec<T> (&acc)[rows][vectors], const byte* a, const byte* b, const Tile<T>& t,
+                                  LoadA load_a, LoadB load_b) {
+  Vec<T> b_values[vectors];
+  TAPWISE_UNROLL
+  for (int j = 0; j < vectors; ++j) b_values[j] = load_b(b + j * t.b_vector);
+  TAPWISE_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    Vec<T> a_value = load_a(a + i * t.a_row);
+    TAPWISE_UNROLL
+    for (int j = 0; j < vectors; ++j) {
+      if (is_wide && j > 0) a_value = load_a(a + i * t.a_row + j * kVectorBytes);
+      acc[i][j].multiply_add(a_value, b_values[j]);
+    }
+  }
+}
+
+template <class T, int rows, int vectors>
+TAPWISE_INLINE void set_zero(Vec<T> (&acc)[rows][vectors]) {
+  TAPWISE_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    TAPWISE_UNROLL
+    for (int j = 0; j < vectors; ++j) acc[i][j] = Vec<T>::zero();
+  }
+}
+
+// Bias, addition to what is there, ReLU: the same in every store.
+template <class T>
+TAPWISE_INLINE void finish(const Tile<T>& t, Vec<T> value, byte* to) {
+  if (t.accumulate) value += Vec<T>::load(to);
+  if (t.relu) value = value.relu();
+  value.store(to);
+}
+template <class T>
+TAPWISE_INLINE void finish(const Tile<T>& t, Vec<T> value, byte* to, int count) {
+  if (t.accumulate) value += Vec<T>::load_partial(to, count);
+  if (t.relu) value = value.relu();
+  value.store_partial(to, count);
+}
+
+// The tile's rows are dense in memory.
+template <class T>
+void store_rows(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0, left = t.lanes; j < vectors && left > 0; ++j, left -= Vec<T>::size) {
+      byte* to = t.c + i * t.c_row + j * kVectorBytes;
+      if (left >= Vec<T>::size) {
+        finish(t, acc[i * vectors + j], to);
+      } else {
+        finish(t, acc[i * vectors + j], to, left);
+      }
+    }
+  }
+}
+
+// The tile's columns are dense in memory (channels in the lanes, NCHW): transpose it a square at a time.
+template <class T>
+void store_columns(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
+  constexpr int size = Vec<T>::size;
+  for (int j = 0; j < vectors; ++j) {
+    const int lanes = t.lanes - j * size < size ? t.lanes - j * size : size;
+    for (int first = 0; first < rows && lanes > 0; first += size) {
+      const int count = rows - first < size ? rows - first : size;
+      Vec<T> square[size];
+      for (int i = 0; i < size; ++i) square[i] = i < count ? acc[(first + i) * vectors + j] : Vec<T>::zero();
+      transpose(square);
+      for (int lane = 0; lane < lanes; ++lane) {
+        byte* to = t.c + first * t.c_row + (j * size + lane) * t.c_lane;
+        if (count == size) {
+          finish(t, square[lane], to);
+        } else {
+          finish(t, square[lane], to, count);
+        }
+      }
+    }
+  }
+}
+
+// Neither is dense.
+template <class T>
+void store_scattered(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
+  for (int i = 0; i < rows; ++i) {
+    for (int lane = 0; lane < t.lanes; ++lane) {
+      byte* to = t.c + i * t.c_row + lane * t.c_lane;
+      T value = acc[i * vectors + lane / Vec<T>::size].value[lane % Vec<T>::size];
+      if (t.accumulate) value += read<T>(to);
+      if (t.relu && value < T{0}) value = T{0};
+      write<T>(to, value);
+    }
+  }
+}
+
+template <class T>
+void store_tile(const Tile<T>& t, Vec<T>* acc, int rows, int vectors) {
+  if (t.bias != nullptr) {
+    for (int i = 0; i < rows; ++i) {
+      for (int j = 0; j < vectors; ++j) {
+        acc[i * vectors + j] += t.bias_per_row ? Vec<T>::broadcast(t.bias[i]) : Vec<T>::load(t.bias + j * Vec<T>::size);
+      }
+    }
+  }
+  if (t.c_lane == int64_t{sizeof(T)} || t.lanes == 1) {
+    store_rows(t, acc, rows, vectors);
+  } else if (t.c_row == int64_t{sizeof(T)} || rows == 1) {
+    store_columns(t, acc, rows, vectors);
+  } else {
+    store_scattered(t, acc, rows, vectors);
+  }
+}
+
+template <class T, class A, int rows, int vectors>
+void multiply_tile(const Tile<T>& t) {
+  Vec<T> acc[rows][vectors];
+  set_zero(acc);
+  for (int64_t o = 0; o < t.outer_count; ++o) {
+    const byte* a = t.a + t.outer[o].a;
+    const byte* b = t.b + t.outer[o].b;
+    for (int64_t step = 0; step < t.steps; ++step) {
+      multiply_step<A::is_wide>(acc, a, b, t, A::template load<T>, Vec<T>::load);
+      a += t.a_step;
+      b += t.b_step;
+    }
+  }
+  // Spilled once, here: taking the address of acc itself would keep it in memory all along.
+  Vec<T> result[rows * vectors];
+  TAPWISE_UNROLL
+  for (int i = 0; i < rows; ++i) {
+    TAPWISE_UNROLL
+    for (int j = 0; j < vectors; ++j) result[i * vectors + j] = acc[i][j];
+  }
+  store_tile(t, result, rows, vectors);
+}
+
+// The summed axis lies in the lanes: whole vectors, then the rest of the axis, whose missing lanes are zero in both
+// operands, so that nothing beyond the axis is read and no NaN beyond it gets in.
+template <class T, int rows, int vectors>
+void dot_tile(const Tile<T>& t) {
+  Vec<T> acc[rows][vectors];
+  set_zero(acc);
+  const int64_t whole = t.steps / Vec<T>::size;
+  const int rest = static_cast<int>(t.steps % Vec<T>::size);
+  for (int64_t o = 0; o < t.outer_count; ++o) {
+    const byte* a = t.a + t.outer[o].a;
+    const byte* b = t.b + t.outer[o].b;
+    for (int64_t step = 0; step < whole; ++step) {
+      multiply_step<false>(acc, a, b, t, Vec<T>::load, Vec<T>::load);
+      a += kVectorBytes;
+      b += kVectorBytes;
+    }
+    if (rest > 0) {
+      const auto partial = [rest](const void* from) { return Vec<T>::load_partial(from, rest); };
+      multiply_step<false>(acc, a, b, t, partial, partial);
+    }
+  }
+  for (int i = 0; i < rows; ++i) {
+    for (int j = 0; j < t.lanes; ++j) {
+      byte* to = t.c + i * t.c_row + j * t.c_lane;
+      write<T>(to, acc[i][j].reduce() + (t.accumulate ? read<T>(to) : T{0}));
+    }
+  }
+}

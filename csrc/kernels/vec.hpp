@@ -1,0 +1,123 @@
+// One SIMD vector on GCC/Clang vector extensions: the number of bytes is the only parameter, so the same lines
+// serve SSE, AVX2, AVX-512 and NEON. Names follow std::simd. Only partial loads and stores differ by ISA.
+//
+// Included inside `namespace tapwise::<isa> { namespace {` by each ISA file, after its intrinsics header.
+
+#if defined(__clang__)
+#define TAPWISE_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define TAPWISE_UNROLL _Pragma("GCC unroll 64")
+#endif
+
+// A register tile is only a register tile if the loops over it vanish and the helpers below are inlined at any
+// optimisation level.
+#define TAPWISE_INLINE __attribute__((always_inline)) inline
+
+template <class T>
+struct Vec {
+  static constexpr int size = kVectorBytes / int{sizeof(T)};
+
+  typedef T Register [[gnu::vector_size(kVectorBytes)]];
+  typedef T Memory [[gnu::vector_size(kVectorBytes), gnu::aligned(1), gnu::may_alias]];
+  Register value;
+
+  static TAPWISE_INLINE Vec load(const void* from) { return {*static_cast<const Memory*>(from)}; }
+  TAPWISE_INLINE void store(void* to) const { *static_cast<Memory*>(to) = value; }
+
+  static TAPWISE_INLINE Vec broadcast(T scalar) { return {scalar - Register{}}; }
+  static TAPWISE_INLINE Vec zero() { return {Register{}}; }
+
+  TAPWISE_INLINE void multiply_add(Vec a, Vec b) { value += a.value * b.value; }
+  TAPWISE_INLINE Vec& operator+=(Vec other) { return value += other.value, *this; }
+
+  // max(0, .) that lets a NaN through, as PyTorch's does.
+  TAPWISE_INLINE Vec relu() const { return {value < Register{} ? Register{} : value}; }
+
+  TAPWISE_INLINE T reduce() const {
+    // A fixed tree: halves are added onto halves, the same on every run.
+    T lane[size];
+    store(lane);
+    for (int half = size / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+    return lane[0];
+  }
+
+  static Vec load_partial(const void* from, int count);
+  void store_partial(void* to, int count) const;
+};
+
+// A number at an address that need not be aligned.
+template <class T>
+struct Unaligned {
+  typedef T Type [[gnu::aligned(1), gnu::may_alias]];
+};
+
+template <class T>
+TAPWISE_INLINE T read(const void* from) {
+  return *static_cast<const typename Unaligned<T>::Type*>(from);
+}
+
+template <class T>
+TAPWISE_INLINE void write(void* to, T value) {
+  *static_cast<typename Unaligned<T>::Type*>(to) = value;
+}
+
+#if defined(__AVX512F__)
+
+// Masked moves do not touch, and so cannot fault on, the lanes that are off.
+template <>
+TAPWISE_INLINE Vec<float> Vec<float>::load_partial(const void* from, int count) {
+  return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from)};
+}
+template <>
+TAPWISE_INLINE void Vec<float>::store_partial(void* to, int count) const {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), value);
+}
+template <>
+TAPWISE_INLINE Vec<double> Vec<double>::load_partial(const void* from, int count) {
+  return {_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from)};
+}
+template <>
+TAPWISE_INLINE void Vec<double>::store_partial(void* to, int count) const {
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), value);
+}
+
+#elif defined(__AVX2__)
+
+TAPWISE_INLINE __m256i mask32(int count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+TAPWISE_INLINE __m256i mask64(int count) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+template <>
+TAPWISE_INLINE Vec<float> Vec<float>::load_partial(const void* from, int count) {
+  return {_mm256_maskload_ps(static_cast<const float*>(from), mask32(count))};
+}
+template <>
+TAPWISE_INLINE void Vec<float>::store_partial(void* to, int count) const {
+  _mm256_maskstore_ps(static_cast<float*>(to), mask32(count), value);
+}
+template <>
+TAPWISE_INLINE Vec<double> Vec<double>::load_partial(const void* from, int count) {
+  return {_mm256_maskload_pd(static_cast<const double*>(from), mask64(count))};
+}
+template <>
+TAPWISE_INLINE void Vec<double>::store_partial(void* to, int count) const {
+  _mm256_maskstore_pd(static_cast<double*>(to), mask64(count), value);
+}
+
+#else
+
+template <class T>
+TAPWISE_INLINE Vec<T> Vec<T>::load_partial(const void* from, int count) {
+  Vec result = zero();
+  for (int i = 0; i < count; ++i) result.value[i] = read<T>(static_cast<const std::byte*>(from) + i * int{sizeof(T)});
+  return result;
+}
+template <class T>
+TAPWISE_INLINE void Vec<T>::store_partial(void* to, int count) const {
+  for (int i = 0; i < count; ++i) write<T>(static_cast<std::byte*>(to) + i * int{sizeof(T)}, value[i]);
+}
+
+#endif

@@ -1,0 +1,118 @@
+// Gradients by the input, the weight and the bias.
+#include "python/geometry.hpp"
+#include "python/gradients.hpp"
+
+namespace tapwise::python {
+namespace {
+
+py::object input_grad(py::handle grad_object, py::handle weight_object, py::handle input_shape, py::handle stride,
+                      py::handle padding, py::handle dilation, py::handle groups, py::handle flip, py::handle layout,
+                      py::handle weight_layout, py::handle out, py::handle accumulate, py::handle algorithm,
+                      py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad"), weight = as_operand(weight_object, "weight");
+  check_same_dtype(grad, weight);
+  const Geometry g =
+      forward_geometry(as_shape(input_shape, "input_shape"), weight.shape,
+                       {stride, padding, dilation, groups, flip, layout, weight_layout}, 0, "input_shape");
+  check_gradient_shape(grad.shape, g);
+  const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
+  check_accumulate(options.accumulate, out);
+  check_algorithm(algorithm);
+  const Operand y = result(out, "out", arrange(g.src_shape(), g.activations), grad, {&grad, &weight});
+  dispatch(grad.is_double, [&]<class T>(T) {
+    const auto diff_dst = view<const T>(grad, g.activations), weights = view<const T>(weight, g.weights);
+    const auto diff_src = view<T>(y, g.activations);
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = backward_data<T>(g.problem, diff_dst, weights, nullptr, 0, diff_src, options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+py::object weight_grad(py::handle grad_object, py::handle x_object, py::handle kernel_size, py::handle stride,
+                       py::handle padding, py::handle dilation, py::handle groups, py::handle flip, py::handle layout,
+                       py::handle weight_layout, py::handle out, py::handle accumulate, py::handle algorithm,
+                       py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x");
+  check_same_dtype(grad, x);
+  const Geometry g = weight_gradient_geometry(x.shape, grad.shape, kernel_size,
+                                              {stride, padding, dilation, groups, flip, layout, weight_layout});
+  const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
+  check_accumulate(options.accumulate, out);
+  check_algorithm(algorithm);
+  const Operand y = result(out, "out", arrange(g.weights_shape(), g.weights), in_c_order(grad), {&grad, &x});
+  dispatch(grad.is_double, [&]<class T>(T) {
+    const auto diff_dst = view<const T>(grad, g.activations), src = view<const T>(x, g.activations);
+    const auto diff_weights = view<T>(y, g.weights);
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = backward_weights<T>(g.problem, diff_dst, src, diff_weights, options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+py::object bias_grad(py::handle grad_object, py::handle layout_name, py::handle out, py::handle accumulate,
+                     py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad");
+  const int rank = layout_name.is_none() ? grad.ndim() - 2 : activation_layout(layout_name, 0).rank;
+  if (rank < 1 || rank > 3)
+    value_error("grad must have 1 to 3 spatial axes beside batch and channels, got shape ", tuple_text(grad.shape));
+  const Layout layout = activation_layout(layout_name, rank);
+  if (grad.ndim() != layout.ndim())
+    value_error("grad must have ", layout.ndim(), " axes in layout \"", layout.name, "\", got shape ",
+                tuple_text(grad.shape));
+  const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
+  check_accumulate(options.accumulate, out);
+  const Operand y = result(out, "out", {canonical(grad.shape, layout)[1]}, grad, {&grad});
+  dispatch(grad.is_double, [&]<class T>(T) {
+    const auto diff_dst = view<const T>(grad, layout);
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = backward_bias<T>(diff_dst, reinterpret_cast<T*>(y.data()), y.strides[0], options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+py::tuple backward(py::handle grad_object, py::handle x_object, py::handle weight_object, py::handle stride,
+                   py::handle padding, py::handle dilation, py::handle groups, py::handle flip, py::handle layout,
+                   py::handle weight_layout, py::handle needs, py::handle outs, py::handle accumulate,
+                   py::handle algorithm, py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x"),
+                weight = as_operand(weight_object, "weight");
+  check_same_dtype(grad, x);
+  check_same_dtype(grad, weight);
+  const Geometry g =
+      forward_geometry(x.shape, weight.shape, {stride, padding, dilation, groups, flip, layout, weight_layout}, 0);
+  check_gradient_shape(grad.shape, g);
+  const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
+  check_algorithm(algorithm);
+  const Gradients gradients(needs, outs, options.accumulate, {x.shape, weight.shape, {g.problem.out_channels}}, x, grad,
+                            {&grad, &x, &weight});
+  dispatch(grad.is_double, [&]<class T>(T) {
+    const auto diff_src = gradients.wanted[0] ? view<T>(gradients.result[0], g.activations) : TensorView<T>{};
+    const auto diff_weights = gradients.wanted[1] ? view<T>(gradients.result[1], g.weights) : TensorView<T>{};
+    gradients.run<T>(g.problem, view<const T>(grad, g.activations), view<const T>(x, g.activations),
+                     view<const T>(weight, g.weights), diff_src, diff_weights, options);
+  });
+  return gradients.returned();
+}
+
+}  // namespace
+
+void bind_gradients(py::module_& m) {
+  m.def("conv_input_grad", input_grad);
+  m.def("conv_weight_grad", weight_grad);
+  m.def("conv_bias_grad", bias_grad);
+  m.def("conv_backward", backward);
+}
+
+}  // namespace tapwise::python

@@ -1,0 +1,166 @@
+// Dense layers, ReLU and max pooling.
+#include "python/geometry.hpp"
+#include "python/gradients.hpp"
+#include "python/optional_operand.hpp"
+
+namespace tapwise::python {
+namespace {
+
+// A dense layer is a 1x1 convolution: x (N, F), weight (O, F), y (N, O).
+ConvProblem dense_problem(const Shape& x, const Shape& weight) {
+  if (x.size() != 2) value_error("x must have 2 axes, (batch, features), got shape ", tuple_text(x));
+  if (weight.size() != 2)
+    value_error("weight must have 2 axes, (out_features, in_features), got shape ", tuple_text(weight));
+  if (x[1] != weight[1])
+    value_error("weight expects ", weight[1], " input features but x of shape ", tuple_text(x), " has ", x[1],
+                weight[0] == x[1] ? "; weight is (out_features, in_features), pass weight.T" : "");
+  ConvProblem p;
+  p.batch = x[0];
+  p.in_channels = x[1];
+  p.out_channels = weight[0];
+  raise_if_failed(validate(p));
+  return p;
+}
+
+template <class T>
+TensorView<T> matrix(const Operand& m) {
+  TensorView<T> v;
+  v.data = reinterpret_cast<T*>(m.data());
+  v.shape = {m.shape[0], m.shape[1], 1, 1, 1};
+  v.stride = {m.strides[0], m.strides[1], 0, 0, 0};
+  return v;
+}
+
+py::object dense(py::handle x_object, py::handle weight_object, py::handle bias_object, py::handle activation,
+                 py::handle out, py::handle threads) {
+  const Operand x = as_operand(x_object, "x"), weight = as_operand(weight_object, "weight");
+  check_same_dtype(x, weight);
+  const ConvProblem p = dense_problem(x.shape, weight.shape);
+  const OptionalOperand bias = optional_bias(bias_object, x, p.out_channels);
+  const Options options{.relu = as_relu(activation), .threads = as_threads(threads)};
+  const Operand y = result(out, "out", {p.batch, p.out_channels}, x, {&x, &weight, bias.pointer()});
+  dispatch(x.is_double, [&]<class T>(T) {
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = forward<T>(p, matrix<const T>(x), matrix<const T>(weight), bias.data<T>(), bias.stride(), matrix<T>(y),
+                          options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+py::tuple dense_grad(py::handle grad_object, py::handle x_object, py::handle weight_object, py::handle needs,
+                     py::handle outs, py::handle accumulate, py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x"),
+                weight = as_operand(weight_object, "weight");
+  check_same_dtype(grad, x);
+  check_same_dtype(grad, weight);
+  const ConvProblem p = dense_problem(x.shape, weight.shape);
+  if (grad.shape != Shape{p.batch, p.out_channels})
+    value_error("grad must have the shape of the output, ", tuple_text({p.batch, p.out_channels}), ", got ",
+                tuple_text(grad.shape));
+  const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
+  const Gradients gradients(needs, outs, options.accumulate, {x.shape, weight.shape, {p.out_channels}}, x, grad,
+                            {&grad, &x, &weight});
+  dispatch(grad.is_double, [&]<class T>(T) {
+    const auto diff_dst = matrix<const T>(grad);
+    const auto diff_src = gradients.wanted[0] ? matrix<T>(gradients.result[0]) : TensorView<T>{};
+    const auto diff_weights = gradients.wanted[1] ? matrix<T>(gradients.result[1]) : TensorView<T>{};
+    gradients.run<T>(p, diff_dst, matrix<const T>(x), matrix<const T>(weight), diff_src, diff_weights, options);
+  });
+  return gradients.returned();
+}
+
+template <class T>
+AnyView<T> any_view(const Operand& o) {
+  return {reinterpret_cast<T*>(o.data()), o.strides};
+}
+
+py::object relu_function(py::handle x_object, py::handle out, py::handle threads) {
+  const Operand x = as_operand(x_object, "x");
+  const Options options{.threads = as_threads(threads)};
+  const Operand y = result(out, "out", x.shape, x, {&x});
+  dispatch(x.is_double, [&]<class T>(T) {
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = relu<T>(x.shape, any_view<const T>(x), any_view<T>(y), options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+py::object relu_grad(py::handle grad_object, py::handle x_object, py::handle out, py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x");
+  check_same_dtype(grad, x);
+  if (grad.shape != x.shape)
+    value_error("grad must have the shape of x, ", tuple_text(x.shape), ", got ", tuple_text(grad.shape));
+  const Options options{.threads = as_threads(threads)};
+  const Operand y = result(out, "out", x.shape, x, {&grad, &x});
+  dispatch(x.is_double, [&]<class T>(T) {
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = relu_backward<T>(x.shape, any_view<const T>(grad), any_view<const T>(x), any_view<T>(y), options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+py::object max_pool_function(py::handle x_object, py::handle kernel_size, py::handle stride, py::handle padding,
+                             py::handle dilation, py::handle layout, py::handle out, py::handle threads) {
+  const Operand x = as_operand(x_object, "x");
+  const Geometry g = pooling_geometry(x.shape, kernel_size, stride, padding, dilation, layout);
+  const Options options{.threads = as_threads(threads)};
+  const Operand y = result(out, "out", arrange(g.dst_shape(), g.activations), x, {&x});
+  dispatch(x.is_double, [&]<class T>(T) {
+    const auto src = view<const T>(x, g.activations);
+    const auto dst = view<T>(y, g.activations);
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = max_pool<T>(g.problem, src, dst, options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+py::object max_pool_grad(py::handle grad_object, py::handle x_object, py::handle kernel_size, py::handle stride,
+                         py::handle padding, py::handle dilation, py::handle layout, py::handle out,
+                         py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x");
+  check_same_dtype(grad, x);
+  const Geometry g = pooling_geometry(x.shape, kernel_size, stride, padding, dilation, layout);
+  check_gradient_shape(grad.shape, g);
+  const Options options{.threads = as_threads(threads)};
+  const Operand y = result(out, "out", x.shape, x, {&grad, &x});
+  dispatch(x.is_double, [&]<class T>(T) {
+    const auto diff_dst = view<const T>(grad, g.activations), src = view<const T>(x, g.activations);
+    const auto diff_src = view<T>(y, g.activations);
+    Status status;
+    {
+      const py::gil_scoped_release unlocked;
+      status = max_pool_backward<T>(g.problem, diff_dst, src, diff_src, options);
+    }
+    raise_if_failed(status);
+  });
+  return returned(out, y);
+}
+
+}  // namespace
+
+void bind_layers(py::module_& m) {
+  m.def("dense", dense);
+  m.def("dense_grad", dense_grad);
+  m.def("relu", relu_function);
+  m.def("relu_grad", relu_grad);
+  m.def("max_pool", max_pool_function);
+  m.def("max_pool_grad", max_pool_grad);
+}
+
+}  // namespace tapwise::python

@@ -1,0 +1,74 @@
+// What every binding needs: pybind11, an error that carries a composed message, and the four steps of a function
+// (views, out, release the GIL, run).
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tapwise/tapwise.hpp"
+
+namespace tapwise::python {
+
+namespace py = pybind11;
+
+using std::int64_t;
+using Shape = std::vector<int64_t>;
+
+/// Composes a message out of anything that can be streamed.
+template <class... Parts>
+std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+template <class... Parts>
+[[noreturn]] void value_error(const Parts&... parts) {
+  throw py::value_error(text(parts...));
+}
+template <class... Parts>
+[[noreturn]] void type_error(const Parts&... parts) {
+  throw py::type_error(text(parts...));
+}
+
+/// "(8, 3, 32, 32)", as Python prints a tuple.
+std::string tuple_text(const Shape& shape);
+py::tuple as_tuple(const Shape& shape);
+
+/// The type's name and, where it is short, the value: for messages.
+std::string describe(py::handle object);
+
+/// An int, or anything with __index__; a bool or float is a TypeError naming the parameter, a number beyond 64 bits a
+/// ValueError.
+int64_t as_int(py::handle object, const char* name);
+
+/// A failed Status as the Python exception that suits its code.
+void raise_if_failed(const Status& status);
+
+/// None, or an int from 1 to kMostThreads. 0 stands for None.
+int as_threads(py::handle threads);
+inline constexpr int kMostThreads = 1024;
+
+/// Checks the name of an algorithm; "auto" stands for the default in force.
+void check_algorithm(py::handle algorithm);
+std::string resolve_algorithm(py::handle algorithm);
+
+/// run(T{}) for T = float or double.
+template <class Run>
+auto dispatch(bool is_double, Run&& run) {
+  return is_double ? run(double{}) : run(float{});
+}
+
+void bind_control(py::module_& m);
+void bind_conv(py::module_& m);
+void bind_explain(py::module_& m);
+void bind_gradients(py::module_& m);
+void bind_layers(py::module_& m);
+void bind_plan(py::module_& m);
+
+}  // namespace tapwise::python

@@ -1,0 +1,39 @@
+// A bias, or none.
+#pragma once
+
+#include <optional>
+
+#include "python/geometry.hpp"
+
+namespace tapwise::python {
+
+struct OptionalOperand {
+  std::optional<Operand> operand;
+
+  const Operand* pointer() const { return operand ? &*operand : nullptr; }
+  int64_t stride() const { return operand ? operand->strides[0] : 0; }
+  template <class T>
+  const T* data() const {
+    return operand ? reinterpret_cast<const T*>(operand->data()) : nullptr;
+  }
+};
+
+/// None, or an array of shape (channels,) and like's dtype.
+inline OptionalOperand optional_bias(py::handle object, const Operand& like, int64_t channels) {
+  if (object.is_none()) return {};
+  Operand bias = as_operand(object, "bias");
+  check_same_dtype(like, bias);
+  check_bias_shape(bias, channels);
+  return {std::move(bias)};
+}
+
+/// None or "relu".
+inline bool as_relu(py::handle activation) {
+  if (activation.is_none()) return false;
+  if (py::isinstance<py::str>(activation) && activation.cast<std::string>() == "relu") return true;
+  if (!py::isinstance<py::str>(activation))
+    type_error("activation must be None or \"relu\", got ", describe(activation));
+  value_error("activation must be None or \"relu\", got \"", activation.cast<std::string>(), "\"");
+}
+
+}  // namespace tapwise::python

@@ -1,0 +1,71 @@
+"""Fast forward and backward convolution on NumPy arrays.
+
+Functions take and return NumPy arrays without copying them; see :func:`conv`. Layers and optimisers are in
+:mod:`tapwise.nn`.
+"""
+
+from . import cuda, nn
+from .control import (
+    algorithm,
+    available_isas,
+    build_info,
+    get_algorithm,
+    get_num_threads,
+    num_threads,
+    set_algorithm,
+    set_num_threads,
+)
+from .explanation import Explanation, explain
+from .functions import (
+    conv,
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_backward,
+    conv_bias_grad,
+    conv_input_grad,
+    conv_output_shape,
+    conv_transpose,
+    conv_weight_grad,
+)
+from .layers import dense, dense_grad, max_pool, max_pool_grad, relu, relu_grad
+from .losses import softmax_cross_entropy
+from .plan import Plan
+from .signal import convolve, correlate
+
+__version__: str = build_info()["version"]
+
+__all__ = [
+    "Explanation",
+    "Plan",
+    "algorithm",
+    "available_isas",
+    "build_info",
+    "conv",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_backward",
+    "conv_bias_grad",
+    "conv_input_grad",
+    "conv_output_shape",
+    "conv_transpose",
+    "conv_weight_grad",
+    "convolve",
+    "correlate",
+    "cuda",
+    "dense",
+    "dense_grad",
+    "explain",
+    "get_algorithm",
+    "get_num_threads",
+    "max_pool",
+    "max_pool_grad",
+    "nn",
+    "num_threads",
+    "relu",
+    "relu_grad",
+    "set_algorithm",
+    "set_num_threads",
+    "softmax_cross_entropy",
+]

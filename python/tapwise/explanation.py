@@ -1,0 +1,91 @@
+"""What a call would do, without doing it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from . import _core
+from .types import Direction, DType, IntOrInts, Padding
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What :func:`explain` found. Sizes are in bytes; ``str()`` prints it readably."""
+
+    direction: str
+    algorithm: str
+    output_shape: tuple[int, ...]
+    pads: tuple[tuple[int, int], ...]
+    """Zeros before and after each spatial axis."""
+    flops: int
+    """Two per product with real input; products with padding are not counted."""
+    bytes_moved: int
+    """Every operand read once and the result written once."""
+    workspace_bytes: int
+    """Scratch beside the result, for all threads together."""
+    copies: tuple[str, ...]
+    """What is copied into that scratch, and why."""
+    lanes: str
+    """What a vector register holds: channels, pixels or groups."""
+    tile: tuple[int, int]
+    """Rows and vectors of the register tile."""
+    work_items: int
+    """Independent pieces of work."""
+    isa: str
+    threads: int
+
+    def __str__(self) -> str:
+        pads = ", ".join(f"{low}+{high}" for low, high in self.pads)
+        intensity = self.flops / self.bytes_moved if self.bytes_moved else 0.0
+        lines = [
+            f"{self.direction}: {self.algorithm} on {self.isa}, {self.threads} thread(s)",
+            f"  output     {self.output_shape}",
+            f"  padding    {pads}",
+            f"  work       {self.flops:,} flops, {self.bytes_moved:,} bytes ({intensity:.1f} flops a byte)",
+            f"  tile       {self.tile[0]} rows x {self.tile[1]} vectors of {self.lanes}, {self.work_items:,} pieces",
+            f"  workspace  {self.workspace_bytes:,} bytes",
+            *(f"  copied     {copy}" for copy in self.copies),
+        ]
+        return "\n".join(lines)
+
+
+def explain(
+    x_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    *,
+    stride: IntOrInts = 1,
+    padding: Padding = 0,
+    dilation: IntOrInts = 1,
+    groups: int = 1,
+    flip: bool = False,
+    layout: str | None = None,
+    weight_layout: str | None = None,
+    direction: Direction = "forward",
+    dtype: DType = "float32",
+    algorithm: str = "auto",
+    threads: int | None = None,
+) -> Explanation:
+    """What a convolution of C-contiguous arrays of these shapes would do.
+
+    `direction` is ``"forward"``, ``"input_grad"``, ``"weight_grad"`` or ``"bias_grad"``; both shapes are those of the
+    forward pass for all of them. The geometry and the errors are those of :func:`tapwise.conv`.
+    """
+    found = _core.explain(
+        x_shape, weight_shape, stride, padding, dilation, groups, flip, layout, weight_layout,
+        direction, dtype, algorithm, threads,
+    )  # fmt: skip
+    packed, scratch = found.pop("packed_bytes"), found.pop("scratch_bytes")
+    in_place, phases = found.pop("in_place"), found.pop("phases")
+    return Explanation(copies=_copies(found["direction"], packed, scratch, in_place, phases), **found)
+
+
+def _copies(direction: str, packed: int, scratch: int, in_place: bool, phases: int) -> tuple[str, ...]:
+    if direction == "bias_grad":
+        return (f"{packed:,} bytes of partial sums, so that the order of the sum does not depend on the threads",)
+    bands = f"up to {scratch:,} bytes a thread: bands of the activations"
+    bands += " where padding touches them" if in_place else ", with their padding, in the order the kernel reads"
+    if direction == "weight_grad":
+        return (f"{packed:,} bytes of partial sums of the weight's gradient", bands)
+    packing = f"{packed:,} bytes: the weights, in the order the kernel reads, once a call (once a Plan)"
+    if phases > 1:
+        packing += f", split into {phases} stride phases"
+    return (packing, bands)
