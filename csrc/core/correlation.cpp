@@ -141,11 +141,10 @@ Phases lower_backward_data(const ConvProblem& p, const TensorView<const T>& diff
   common.dst_stride = activation_strides(diff_src, common.out_channels);
   common.weights_stride = {weights.stride[0] * common.in_channels, weights.stride[1], weights.stride[0], {}};
 
-  const Spatial diff_dst_size = dst_size(p);
   std::array<std::vector<AxisPhase>, 3> phases;
   Phases result;
   for (std::size_t a = 0; a < 3; ++a) {
-    phases[a] = axis_phases(p, a, diff_dst_size[a]);
+    phases[a] = axis_phases(p, a, diff_dst.shape[a + 2]);
     if (static_cast<int64_t>(phases[a].size()) < std::min(p.stride[a], p.src[a])) result.covers_dst = false;
   }
   for (const AxisPhase& d : phases[0]) {

@@ -42,6 +42,12 @@ Status check_operands(const ConvProblem& p, const TensorView<const T>& src, cons
   return check_view("dst", dst, {p.batch, p.out_channels, out[0], out[1], out[2]}, any);
 }
 
+// A transposed convolution may add outputs (output_padding, fewer than its dilation) that only positions past the end of
+// diff_dst would reach; those count as zeros. So diff_dst may lack them.
+bool may_lack(const ConvProblem& p, std::size_t axis, int64_t missing) {
+  return missing >= 0 && missing <= (p.dilation[axis] - 1) / p.stride[axis];
+}
+
 // What positions of a result that no product reaches become: the bias, or zero.
 template <class T>
 void fill(const TensorView<T>& view, const T* bias, int64_t bias_stride, const Options& options) {
@@ -93,7 +99,11 @@ Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T
 template <class T>
 Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> weights, const T* bias,
                      int64_t bias_stride, TensorView<T> diff_src, const Options& options) {
-  if (Status s = check_operands<T>(p, diff_src, weights, diff_dst); !s) return s;
+  TensorView<const T> full = diff_dst;
+  if (Status s = validate(p); !s) return s;
+  for (std::size_t a = 0; a < 3; ++a)
+    if (const int64_t size = dst_size(p)[a]; may_lack(p, a, size - full.shape[a + 2])) full.shape[a + 2] = size;
+  if (Status s = check_operands<T>(p, diff_src, weights, full); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr || p.batch == 0) return status;

@@ -20,7 +20,7 @@ py::array import_array(py::handle object, const char* name) {
     try {
       return py::module_::import("numpy").attr("from_dlpack")(object).cast<py::array>();
     } catch (py::error_already_set& error) {
-      type_error(name, ": __dlpack__ of ", describe(object), " failed: ", error.what());
+      type_error(name, ": __dlpack__ of ", describe(object), " failed: ", py::str(error.value()).cast<std::string>());
     }
   }
   if (py::hasattr(object, "__array_interface__"))
@@ -129,7 +129,10 @@ int64_t as_int(py::handle object, const char* name) {
   if (PyBool_Check(object.ptr()) || !PyIndex_Check(object.ptr()))
     type_error(name, " must be an int, got ", describe(object));
   const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
-  if (!index) throw py::error_already_set();
+  if (!index) {  // NumPy gives every array an __index__, which refuses those of floats
+    PyErr_Clear();
+    type_error(name, " must be an int, got ", describe(object));
+  }
   int overflow = 0;
   const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
   if (overflow != 0) value_error(name, " does not fit into 64 bits: ", py::repr(index).cast<std::string>());

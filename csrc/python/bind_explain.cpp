@@ -54,8 +54,10 @@ py::dict explain(py::handle x_shape, py::handle weight_shape, py::handle stride,
   };
   const int64_t element = is_double ? 8 : 4;
   const bool bias_only = direction == Direction::backward_bias;
-  const int64_t bytes = bias_only ? (count(g.dst_shape()) + p.out_channels) * element
-                                  : (count(g.src_shape()) + count(g.weights_shape()) + count(g.dst_shape())) * element;
+  py::int_ bytes = 0;  // Python's: each operand fits into 64 bits, their sum may not
+  for (const int64_t numbers : bias_only ? Shape{count(g.dst_shape()), p.out_channels}
+                                         : Shape{count(g.src_shape()), count(g.weights_shape()), count(g.dst_shape())})
+    bytes += py::int_(numbers * element);
   const Shape shapes[] = {y, x, arrange(g.weights_shape(), g.weights), {p.out_channels}};
   py::list pads;
   for (std::size_t a = static_cast<std::size_t>(3 - g.activations.rank); a < 3; ++a)
@@ -65,7 +67,8 @@ py::dict explain(py::handle x_shape, py::handle weight_shape, py::handle stride,
   result["direction"] = kDirections[static_cast<int>(direction)].name;
   result["output_shape"] = as_tuple(shapes[static_cast<int>(direction)]);
   result["pads"] = py::tuple(pads);
-  result["flops"] = py::int_(static_cast<int64_t>(bias_only ? static_cast<double>(count(g.dst_shape())) : flops(p)));
+  const double operations = bias_only ? static_cast<double>(count(g.dst_shape())) : flops(p);
+  result["flops"] = py::reinterpret_steal<py::int_>(PyLong_FromDouble(operations));
   result["bytes_moved"] = bytes;
   result["workspace_bytes"] = d.workspace_bytes;
   result["packed_bytes"] = d.packed_bytes;

@@ -260,6 +260,10 @@ Geometry weight_gradient_geometry(const Shape& x_shape, const Shape& grad_shape,
   check_ndim(x_shape, layout, "x", named);
   check_ndim(grad_shape, layout, "grad", named);
   check_sizes(grad_shape, layout, "grad");
+  if (!named && is_sequence(kernel_size) && static_cast<int>(py::len(kernel_size)) == rank + 1)
+    value_error("x must have ", rank + 3, " axes for ", rank + 1, " sizes in kernel_size, got shape ",
+                tuple_text(x_shape), "; without a batch axis, pass layout=\"",
+                activation_layout(arguments.layout, rank + 1).name.substr(1), "\"");
   const Spatial kernel = as_spatial(kernel_size, "kernel_size", rank, 1, 1);
   const int64_t groups = as_groups(arguments.groups);
   const int64_t in_channels = canonical(x_shape, layout)[1], out_channels = canonical(grad_shape, layout)[1];
@@ -341,10 +345,6 @@ Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py
     p.pad_high[a] = std::max<int64_t>(0, p.pad_high[a] - extra[a]);
   }
   raise_if_failed(validate(p));
-  const Spatial back = dst_size(p);
-  for (std::size_t a = first_axis(rank); a < 3; ++a)
-    if (back[a] != x[a + 2])
-      value_error("output_padding must be smaller than stride here, got ", extra[a], " along ", kAxisName[a]);
   return g;
 }
 

@@ -41,10 +41,12 @@ class Explanation:
             f"  output     {self.output_shape}",
             f"  padding    {pads}",
             f"  work       {self.flops:,} flops, {self.bytes_moved:,} bytes ({intensity:.1f} flops a byte)",
-            f"  tile       {self.tile[0]} rows x {self.tile[1]} vectors of {self.lanes}, {self.work_items:,} pieces",
             f"  workspace  {self.workspace_bytes:,} bytes",
             *(f"  copied     {copy}" for copy in self.copies),
         ]
+        if self.lanes:
+            tile = f"{self.tile[0]} rows x {self.tile[1]} vectors of {self.lanes}, {self.work_items:,} pieces"
+            lines.insert(4, f"  tile       {tile}")
         return "\n".join(lines)
 
 
@@ -75,7 +77,8 @@ def explain(
     )  # fmt: skip
     packed, scratch = found.pop("packed_bytes"), found.pop("scratch_bytes")
     in_place, phases = found.pop("in_place"), found.pop("phases")
-    return Explanation(copies=_copies(found["direction"], packed, scratch, in_place, phases), **found)
+    copies = _copies(found["direction"], packed, scratch, in_place, phases) if found["workspace_bytes"] else ()
+    return Explanation(copies=copies, **found)
 
 
 def _copies(direction: str, packed: int, scratch: int, in_place: bool, phases: int) -> tuple[str, ...]:

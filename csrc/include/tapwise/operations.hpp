@@ -28,6 +28,8 @@ Status forward(const ConvProblem& problem, TensorView<const T> src, TensorView<c
                std::int64_t bias_stride, TensorView<T> dst, const Options& options = {});
 
 /// diff_src (N, C, *src): the gradient by src, or with a bias of C numbers the transposed convolution of diff_dst.
+/// Of a dilated problem diff_dst may lack up to (dilation - 1) / stride positions at the end of an axis, which count as
+/// zeros: a transposed convolution may have outputs that nothing reaches.
 template <class T>
 Status backward_data(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> weights,
                      const T* bias, std::int64_t bias_stride, TensorView<T> diff_src, const Options& options = {});
