@@ -35,16 +35,17 @@ enum class Inner { lanes, pixels };
 struct BandLayout {
   std::array<BandAxis, 3> axis;
   Inner inner = Inner::lanes;
-  int64_t planes = 1;       // channels, one after the other
-  int64_t lanes = 1;        // channels or groups, side by side (1 where pixels are innermost)
-  int64_t plane_bytes = 0;  // distance between planes
+  int64_t planes = 1;         // channels, one after the other
+  int64_t lanes = 1;          // channels or groups, side by side (1 where pixels are innermost)
+  int64_t plane_bytes = 0;    // distance between planes
+  int64_t channel_bytes = 0;  // distance between channels: planes, or lanes if there is one plane
   std::array<int64_t, 3> position_bytes{};
   int64_t bytes = 0;
 };
 
 inline BandLayout band_layout(const std::array<BandAxis, 3>& axis, Inner inner, int64_t planes, int64_t lanes,
                               int64_t element_bytes) {
-  BandLayout b{axis, inner, planes, lanes, 0, {}, 0};
+  BandLayout b{axis, inner, planes, lanes};
   if (inner == Inner::lanes) {
     b.plane_bytes = lanes * element_bytes;
     b.position_bytes[2] = planes * b.plane_bytes;
@@ -58,6 +59,7 @@ inline BandLayout band_layout(const std::array<BandAxis, 3>& axis, Inner inner, 
     b.plane_bytes = b.bytes;
     b.bytes *= planes;
   }
+  b.channel_bytes = inner == Inner::pixels || planes > 1 ? b.plane_bytes : element_bytes;
   return b;
 }
 
@@ -139,8 +141,8 @@ struct Reading {
   std::array<int64_t, 3> row{}, tap{};
 };
 
-inline Reading read_band(const BandLayout& layout, const byte* band, int64_t channel) {
-  Reading r{band, channel, {}, {}};
+inline Reading read_band(const BandLayout& layout, const byte* band) {
+  Reading r{band, layout.channel_bytes, {}, {}};
   for (std::size_t a = 0; a < 3; ++a) {
     r.row[a] = layout.axis[a].row * layout.position_bytes[a];
     r.tap[a] = layout.axis[a].tap * layout.position_bytes[a];
@@ -149,8 +151,8 @@ inline Reading read_band(const BandLayout& layout, const byte* band, int64_t cha
 }
 
 inline Reading read_in_place(const std::array<Axis, 3>& axis, const BandSource& source,
-                             const std::array<int64_t, 3>& first, int64_t channel) {
-  Reading r{source.data, channel, {}, {}};
+                             const std::array<int64_t, 3>& first) {
+  Reading r{source.data, source.plane, {}, {}};
   for (std::size_t a = 0; a < 3; ++a) {
     r.base += (first[a] * axis[a].stride + axis[a].offset) * source.space[a];
     r.row[a] = axis[a].stride * source.space[a];
@@ -159,15 +161,40 @@ inline Reading read_in_place(const std::array<Axis, 3>& axis, const BandSource& 
   return r;
 }
 
-/// Whether all that the outputs [first, first + tile) read lies inside the input.
-inline bool inside(const std::array<Axis, 3>& axis, const std::array<int64_t, 3>& first,
-                   const std::array<int64_t, 3>& tile) {
+/// A block of output positions.
+struct Block {
+  std::array<int64_t, 3> first, size;
+};
+
+/// Block `index` of those that `out` is divided into; `index` becomes what is left of it.
+inline Block take_block(int64_t& index, const std::array<Axis, 3>& axis, const std::array<int64_t, 3>& blocks,
+                        const std::array<int64_t, 3>& most) {
+  Block b{};
+  for (std::size_t a = 3; a-- > 0;) {
+    b.first[a] = index % blocks[a] * most[a];
+    b.size[a] = std::min(most[a], axis[a].out - b.first[a]);
+    index /= blocks[a];
+  }
+  return b;
+}
+
+/// Whether all that the block reads lies inside the input.
+inline bool inside(const std::array<Axis, 3>& axis, const Block& block) {
   for (std::size_t a = 0; a < 3; ++a) {
-    const int64_t low = first[a] * axis[a].stride + axis[a].offset;
-    const int64_t high = low + (tile[a] - 1) * axis[a].stride + (axis[a].taps - 1) * axis[a].dilation;
+    const int64_t low = block.first[a] * axis[a].stride + axis[a].offset;
+    const int64_t high = low + (block.size[a] - 1) * axis[a].stride + (axis[a].taps - 1) * axis[a].dilation;
     if (low < 0 || high >= axis[a].in) return false;
   }
   return true;
+}
+
+/// What the block reads: where it lies if it may and needs no padding, else gathered into `band`.
+template <class T>
+Reading read_block(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, const BandLayout& layout,
+                   const BandSource& source, const Block& block, int64_t lanes, bool in_place, byte* band) {
+  if (in_place && inside(axis, block)) return read_in_place(axis, source, block.first);
+  gather_band(k, axis, layout, source, block.first, lanes, band);
+  return read_band(layout, band);
 }
 
 }  // namespace tapwise

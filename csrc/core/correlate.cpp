@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "core/tiles.hpp"
+
 namespace tapwise {
 namespace {
 
@@ -9,6 +11,7 @@ using kernels::Operand;
 using kernels::OperandOffset;
 
 constexpr int64_t kCacheLine = 64;
+constexpr int64_t kSlack = 4 * kCacheLine;
 
 // A band should stay in the second-level cache together with the weights that pass by; half of the smallest L2 that
 // current cores have.
@@ -145,13 +148,88 @@ Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_block) {
   return {channels, {c.axis[0].taps, c.axis[1].taps, c.axis[2].taps}, p.sum_over_taps};
 }
 
+// One piece of work: a block of outputs of one image, for some panels of a unit.
+struct Item {
+  int64_t unit, image;
+  Block block;
+  int64_t first_panel, last_panel;
+  int64_t group, group_lanes;  // the unit's first group, and how many are in the lanes
+};
+
+Item item_of(const Correlation& c, const CorrelatePlan& p, int64_t index) {
+  Item item{};
+  item.first_panel = index % p.panel_chunks * p.panels_per_item;
+  item.last_panel = std::min(p.panels, item.first_panel + p.panels_per_item);
+  index /= p.panel_chunks;
+  item.block = take_block(index, c.axis, p.blocks, p.block);
+  item.image = index % c.batch;
+  item.unit = index / c.batch;
+  item.group = item.unit * p.unit_groups;
+  item.group_lanes = p.lanes == Lanes::groups ? std::min(p.width, c.groups - item.group) : 1;
+  return item;
+}
+
+// The activations of the item's channel block that begins at channel `c_first`.
+template <class T>
+Reading read_activations(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, const Item& item,
+                         int64_t c_first, int64_t channels, byte* band) {
+  const bool by_groups = p.lanes == Lanes::groups;
+  const ActivationStrides& s = c.src_stride;
+  const BandSource source{c.src + item.image * s.n + item.group * s.g + c_first * s.c, s.c, by_groups ? s.g : s.c,
+                          s.space};
+  BandLayout layout = p.band;
+  if (layout.inner == Inner::pixels || by_groups) layout.planes = channels;
+  const int64_t lanes = layout.inner == Inner::pixels ? 1 : by_groups ? item.group_lanes : channels;
+  return read_block(k, c.axis, layout, source, item.block, lanes, p.in_place, band);
+}
+
+// The strides of a tile: between rows, lanes and steps of the sum.
+template <class T>
+kernels::Tile<T> tile_of(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k,
+                         const Reading& activations, int64_t step) {
+  constexpr auto element = int64_t{sizeof(T)};
+  kernels::Tile<T> tile{};
+  tile.b_vector = k.lanes * element;
+  if (p.lanes == Lanes::pixels) {
+    tile.a_row = element;
+    tile.a_step = p.width * element;
+    tile.b_step = step;
+    tile.c_row = c.dst_stride.c;
+    tile.c_lane = c.dst_stride.space[2];
+    tile.bias_per_row = true;
+  } else {
+    tile.a_row = activations.row[2];
+    tile.a_step = step;
+    tile.b_step = p.width * element;
+    tile.c_row = c.dst_stride.space[2];
+    tile.c_lane = p.lanes == Lanes::groups ? c.dst_stride.g : c.dst_stride.c;
+  }
+  return tile;
+}
+
+// A row of pixels in the lanes, output channels in the rows of the tile. The last tile may need fewer vectors.
+template <class T>
+void run_row_of_lanes(const kernels::Kernels<T>& k, const CorrelatePlan& p, kernels::Tile<T> tile, int64_t pixels,
+                      int64_t channels) {
+  for (int64_t left = pixels; left > 0;) {
+    const int vectors = left > 2 * k.lanes ? p.vectors : left > k.lanes ? std::min(p.vectors, 2) : 1;
+    tile.lanes = static_cast<int>(std::min<int64_t>(left, vectors * k.lanes));
+    tile_functions(k, p.operand, vectors)[channels - 1](tile);
+    left -= tile.lanes;
+    tile.b += vectors * tile.b_vector;
+    tile.c += tile.lanes * tile.c_lane;
+  }
+}
+
 }  // namespace
 
-int64_t CorrelatePlan::scratch_bytes(const Correlation& c) const {
-  const int64_t offsets = outer_count(c, c_block) * int64_t{sizeof(OperandOffset)};
+int64_t CorrelatePlan::band_bytes() const {
   // Vectors of pixels read past the end of the last row by less than a tile.
-  const int64_t slack = lanes == Lanes::pixels ? 4 * kCacheLine : 0;
-  return round_up(band.bytes + slack, kCacheLine) + round_up(offsets, kCacheLine);
+  return round_up(band.bytes + (lanes == Lanes::pixels ? kSlack : 0), kCacheLine);
+}
+
+int64_t CorrelatePlan::scratch_bytes(const Correlation& c) const {
+  return band_bytes() + round_up(outer_count(c, c_block) * int64_t{sizeof(OperandOffset)}, kCacheLine);
 }
 
 template <class T>
@@ -212,126 +290,57 @@ void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Ker
 }
 
 template <class T>
-void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t item,
+void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t index,
                         const T* packed, StoreOptions options, byte* scratch) {
-  constexpr auto element = int64_t{sizeof(T)};
-  // Which piece of work this is.
-  const auto next = [&item](int64_t count) {
-    const int64_t index = item % count;
-    item /= count;
-    return index;
-  };
-  const int64_t chunk = next(p.panel_chunks);
-  std::array<int64_t, 3> first, size;
-  for (std::size_t a = 3; a-- > 0;) {
-    first[a] = next(p.blocks[a]) * p.block[a];
-    size[a] = std::min(p.block[a], c.axis[a].out - first[a]);
-  }
-  const int64_t n = next(c.batch);
-  const int64_t unit = item;
-
+  const Item item = item_of(c, p, index);
   const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
-  const int64_t group = unit * p.unit_groups;
-  const int64_t group_lanes = by_groups ? std::min(p.width, c.groups - group) : 1;
-  byte* band = scratch;
-  auto* outer =
-      reinterpret_cast<OperandOffset*>(scratch + round_up(p.band.bytes + (by_pixels ? 4 * kCacheLine : 0), kCacheLine));
-  if (by_pixels) std::memset(band + p.band.bytes, 0, 4 * kCacheLine);
+  byte* const band = scratch;
+  auto* const outer = reinterpret_cast<OperandOffset*>(scratch + p.band_bytes());
+  if (by_pixels) std::memset(band + p.band.bytes, 0, kSlack);
 
-  // Where output (channel of the unit, first position) goes.
-  byte* dst = c.dst + n * c.dst_stride.n + group * c.dst_stride.g;
-  for (std::size_t a = 0; a < 3; ++a) dst += first[a] * c.dst_stride.space[a];
+  // Where output (channel 0 of the unit, first position) goes.
+  byte* dst = c.dst + item.image * c.dst_stride.n + item.group * c.dst_stride.g;
+  for (std::size_t a = 0; a < 3; ++a) dst += item.block.first[a] * c.dst_stride.space[a];
+  const auto& size = item.block.size;
 
-  kernels::Tile<T> tile{};
-  const auto* const functions = k.tile[static_cast<int>(p.operand)][vectors_index(p.vectors)];
-  const bool region_inside = p.in_place && inside(c.axis, first, size);
-
-  int64_t c_done = 0;
   for (int64_t b = 0; b < p.c_blocks; ++b) {
+    const int64_t c_first = b * p.c_block;
     const Steps steps = steps_of(c, p, b);
-    // Activations of these channels: in the band, or where they lie.
-    BandLayout layout = p.band;
-    BandSource source{c.src + n * c.src_stride.n + group * c.src_stride.g + c_done * c.src_stride.c, c.src_stride.c,
-                      by_groups ? c.src_stride.g : c.src_stride.c, c.src_stride.space};
-    int64_t lanes = 1;
-    if (layout.inner == Inner::lanes) lanes = by_groups ? group_lanes : steps.channels;
-    if (layout.inner == Inner::pixels || by_groups) layout.planes = steps.channels;
-    Reading reading;
-    if (region_inside) {
-      reading = read_in_place(c.axis, source, first, c.src_stride.c);
-    } else {
-      gather_band(k, c.axis, layout, source, first, lanes, band);
-      reading = read_band(layout, band, layout.inner == Inner::pixels || by_groups ? layout.plane_bytes : element);
-    }
-
-    const int64_t step = steps.over_taps ? reading.tap[2] : reading.channel;
-    const int64_t packed_step = p.width * element;
-    steps.for_each_outer([&](int64_t o, int64_t channel, int64_t d, int64_t h, int64_t w) {
-      const int64_t activations =
-          channel * reading.channel + d * reading.tap[0] + h * reading.tap[1] + w * reading.tap[2];
-      const int64_t weights = o * steps.inner() * packed_step;
-      outer[o] = by_pixels ? OperandOffset{weights, activations} : OperandOffset{activations, weights};
-    });
-    tile.outer = outer;
-    tile.outer_count = p.outer_count(c, steps.channels);
-    tile.steps = steps.inner();
+    const Reading activations = read_activations(c, p, k, item, c_first, steps.channels, band);
+    kernels::Tile<T> tile = tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
     tile.accumulate = options.accumulate || b > 0;
     tile.relu = options.relu && b == p.c_blocks - 1;
+    tile.steps = steps.inner();
+    tile.outer = outer;
+    tile.outer_count = p.outer_count(c, steps.channels);
+    steps.for_each_outer([&](int64_t o, int64_t channel, int64_t d, int64_t h, int64_t w) {
+      const int64_t activation =
+          channel * activations.channel + d * activations.tap[0] + h * activations.tap[1] + w * activations.tap[2];
+      const int64_t weight = o * steps.inner() * p.width * int64_t{sizeof(T)};
+      outer[o] = by_pixels ? OperandOffset{weight, activation} : OperandOffset{activation, weight};
+    });
 
-    const int64_t last_panel = std::min(p.panels, (chunk + 1) * p.panels_per_item);
-    for (int64_t panel = chunk * p.panels_per_item; panel < last_panel; ++panel) {
-      const T* weights = packed + (unit * p.panels + panel) * p.panel_numbers;
-      tile.bias = options.bias && b == 0 ? weights : nullptr;
-      weights += p.width * (1 + c_done * c.taps());
+    for (int64_t panel = item.first_panel; panel < item.last_panel; ++panel) {
+      const T* const panel_start = packed + (item.unit * p.panels + panel) * p.panel_numbers;
+      const auto* const weights = reinterpret_cast<const byte*>(panel_start + p.width * (1 + c_first * c.taps()));
+      tile.bias = options.bias && b == 0 ? panel_start : nullptr;
       const int64_t channel = by_groups ? panel : panel * p.width;
-      byte* const to = dst + channel * c.dst_stride.c;
       const int64_t channels = std::min(p.width, c.out_channels - channel);
-
+      tile.lanes = static_cast<int>(by_groups ? item.group_lanes : channels);
       for (int64_t d = 0; d < size[0]; ++d) {
         for (int64_t h = 0; h < size[1]; ++h) {
-          const byte* from = reading.base + d * reading.row[0] + h * reading.row[1];
-          byte* row = to + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
+          const byte* const from = activations.base + d * activations.row[0] + h * activations.row[1];
+          tile.a = by_pixels ? weights : from;
+          tile.b = by_pixels ? from : weights;
+          tile.c = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
           if (by_pixels) {
-            // Rows are output channels, lanes are pixels.
-            tile.a = reinterpret_cast<const byte*>(weights);
-            tile.a_row = element;
-            tile.a_step = packed_step;
-            tile.b_step = step;
-            tile.b_vector = k.lanes * element;
-            tile.c_row = c.dst_stride.c;
-            tile.c_lane = c.dst_stride.space[2];
-            tile.bias_per_row = true;
-            for (int64_t w = 0; w < size[2]; w += p.vectors * k.lanes) {
-              const int64_t left = size[2] - w;
-              // The last tile of a row may need fewer vectors.
-              const int vectors = left > 2 * k.lanes ? p.vectors : left > k.lanes ? std::min(p.vectors, 2) : 1;
-              tile.b = from + w * reading.row[2];
-              tile.c = row + w * c.dst_stride.space[2];
-              tile.lanes = static_cast<int>(std::min<int64_t>(left, vectors * k.lanes));
-              k.tile[static_cast<int>(p.operand)][vectors_index(vectors)][channels - 1](tile);
-            }
+            run_row_of_lanes(k, p, tile, size[2], channels);
           } else {
-            // Rows are pixels, lanes are output channels or groups.
-            tile.b = reinterpret_cast<const byte*>(weights);
-            tile.a_row = reading.row[2];
-            tile.a_step = step;
-            tile.b_step = packed_step;
-            tile.b_vector = k.lanes * element;
-            tile.c_row = c.dst_stride.space[2];
-            tile.c_lane = by_groups ? c.dst_stride.g : c.dst_stride.c;
-            tile.lanes = static_cast<int>(by_groups ? group_lanes : channels);
-            const EvenSplit rows(size[2], p.rows);
-            for (int64_t i = 0; i < rows.parts; ++i) {
-              const int64_t w = rows.first(i);
-              tile.a = from + w * reading.row[2];
-              tile.c = row + w * c.dst_stride.space[2];
-              functions[rows.size(i) - 1](tile);
-            }
+            run_rows(tile_functions(k, p.operand, p.vectors), tile, EvenSplit(size[2], p.rows));
           }
         }
       }
     }
-    c_done += steps.channels;
   }
 }
 

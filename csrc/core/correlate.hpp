@@ -37,6 +37,7 @@ struct CorrelatePlan {
     return sum_over_taps ? channels * c.axis[0].taps * c.axis[1].taps : c.taps();
   }
   int64_t packed_numbers() const { return units * panels * panel_numbers; }
+  int64_t band_bytes() const;
   int64_t scratch_bytes(const Correlation& c) const;
 };
 

@@ -42,8 +42,8 @@ Status check_operands(const ConvProblem& p, const TensorView<const T>& src, cons
   return check_view("dst", dst, {p.batch, p.out_channels, out[0], out[1], out[2]}, any);
 }
 
-// A transposed convolution may add outputs (output_padding, fewer than its dilation) that only positions past the end of
-// diff_dst would reach; those count as zeros. So diff_dst may lack them.
+// A transposed convolution may add outputs (output_padding, fewer than its dilation) that only positions past the end
+// of diff_dst would reach; those count as zeros. So diff_dst may lack them.
 bool may_lack(const ConvProblem& p, std::size_t axis, int64_t missing) {
   return missing >= 0 && missing <= (p.dilation[axis] - 1) / p.stride[axis];
 }

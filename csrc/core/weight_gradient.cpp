@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "core/tiles.hpp"
+
 namespace tapwise {
 namespace {
 
@@ -171,6 +173,95 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
   p.chunks = std::max<int64_t>(1, std::min({wanted, total_bands, affordable}));
 }
 
+// Both operands of one block of output positions, and where its rows begin in them.
+struct Bands {
+  Reading src, dst;
+  const OperandOffset* rows;
+  int64_t row_count, row_length;
+};
+
+template <class T>
+Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, const Buffer& b,
+                 int64_t index, byte* scratch) {
+  const Block block = take_block(index, c.axis, p.blocks, p.block);
+  const bool by_groups = p.lanes == Lanes::groups;
+  const auto source = [&](const byte* data, const ActivationStrides& s, int64_t channel) {
+    return BandSource{data + index * s.n + b.group * s.g + channel * s.c, s.c, by_groups ? s.g : s.c, s.space};
+  };
+  BandLayout src_layout = p.src_band, dst_layout = p.dst_band;
+  if (p.lanes != Lanes::channels) {
+    src_layout.planes = b.channels;
+    dst_layout.planes = b.o_count;
+  }
+  byte* const src_band = scratch;
+  byte* const dst_band = src_band + round_up(p.src_band.bytes, kCacheLine);
+  auto* const rows = reinterpret_cast<OperandOffset*>(dst_band + round_up(p.dst_band.bytes, kCacheLine));
+  Bands bands{};
+  bands.src = read_block(k, c.axis, src_layout, source(c.src, c.src_stride, b.c_first), block,
+                         by_groups ? b.group_lanes : b.channels, p.src_in_place, src_band);
+  bands.dst = read_block(k, dst_axes(c), dst_layout, source(c.dst, c.dst_stride, b.o_first), block,
+                         by_groups ? b.group_lanes : b.o_count, p.dst_in_place, dst_band);
+  for (int64_t d = 0; d < block.size[0]; ++d)
+    for (int64_t h = 0; h < block.size[1]; ++h)
+      rows[d * block.size[1] + h] = {d * bands.src.row[0] + h * bands.src.row[1],
+                                     d * bands.dst.row[0] + h * bands.dst.row[1]};
+  bands.rows = rows;
+  bands.row_count = block.size[0] * block.size[1];
+  bands.row_length = block.size[2];
+  return bands;
+}
+
+// sums [panel][tap along depth][height][width][input channel][lane] (+)= diff_dst * src, summed over the block: over
+// its rows, and along each.
+template <class T>
+void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, const Buffer& b,
+                    const Bands& bands, bool accumulate, byte* sums) {
+  constexpr auto element = int64_t{sizeof(T)};
+  const Reading &src = bands.src, &dst = bands.dst;
+  const bool by_pixels = p.lanes == Lanes::pixels;
+  const int64_t row_bytes = p.width * element;
+  const int64_t tap_row = c.axis[2].taps * p.c_block * row_bytes;
+  const int64_t panel_bytes = c.axis[0].taps * c.axis[1].taps * tap_row;
+  const RowPlan rows = row_plan(c, src, b.channels, p.c_block);
+  const bool over_taps = rows.axis == RowAxis::taps;
+  const int64_t tap_loops = rows.axis == RowAxis::channels ? c.axis[2].taps : 1;
+  const int64_t channel_loops = over_taps ? b.channels : 1;
+
+  kernels::Tile<T> tile{};
+  tile.outer = bands.rows;
+  tile.outer_count = bands.row_count;
+  tile.steps = bands.row_length;
+  tile.accumulate = accumulate;
+  tile.a_row = over_taps ? src.tap[2] : src.channel;
+  tile.a_step = src.row[2];
+  tile.b_step = dst.row[2];
+  tile.b_vector = by_pixels ? dst.channel : k.lanes * element;
+  tile.c_row = over_taps ? p.c_block * row_bytes : row_bytes;
+  tile.c_lane = by_pixels ? panel_bytes : element;
+
+  for (int64_t panel = 0; panel < b.panels;) {
+    // Where lanes are pixels, a tile takes as many panels (single output channels) as it is wide.
+    const int64_t left = b.panels - panel;
+    const int vectors = !by_pixels || left >= p.vectors ? p.vectors : left >= 2 ? 2 : 1;
+    const auto functions = tile_functions(k, p.operand, vectors);
+    tile.lanes = by_pixels ? vectors : static_cast<int>(p.width);
+    tile.b = dst.base + panel * p.panel_channels * dst.channel;
+    for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
+      for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
+        for (int64_t kw = 0; kw < tap_loops; ++kw) {
+          for (int64_t ch = 0; ch < channel_loops; ++ch) {
+            tile.a = src.base + kd * src.tap[0] + kh * src.tap[1] + kw * src.tap[2] + ch * src.channel;
+            tile.c =
+                sums + panel * panel_bytes + (kd * c.axis[1].taps + kh) * tap_row + (kw * p.c_block + ch) * row_bytes;
+            run_rows(functions, tile, EvenSplit(rows.count, p.rows));
+          }
+        }
+      }
+    }
+    panel += by_pixels ? vectors : 1;
+  }
+}
+
 }  // namespace
 
 int64_t WeightGradientPlan::scratch_bytes() const {
@@ -198,111 +289,15 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
 template <class T>
 void run_weight_gradient_item(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k,
                               int64_t item, T* sums, byte* scratch) {
-  constexpr auto element = int64_t{sizeof(T)};
   // The chunk varies fastest: neighbouring items share their channels, not their pixels.
-  const int64_t buffer_index = item / p.chunks, chunk = item % p.chunks;
-  T* const buffer = sums + item * p.buffer_numbers;
-  const auto [group, group_lanes, o_first, o_count, panels, c_first, channels] = buffer_of(c, p, buffer_index);
-  const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
-
-  byte* const src_band = scratch;
-  byte* const dst_band = src_band + round_up(p.src_band.bytes, kCacheLine);
-  auto* const outer = reinterpret_cast<OperandOffset*>(dst_band + round_up(p.dst_band.bytes, kCacheLine));
-  const std::array<Axis, 3> dst_axis = dst_axes(c);
-
-  BandLayout src_layout = p.src_band, dst_layout = p.dst_band;
-  const bool planar = by_pixels || by_groups;
-  if (planar) {
-    src_layout.planes = channels;
-    dst_layout.planes = o_count;
-  }
-  const int64_t src_lanes = by_groups ? group_lanes : channels;
-  const int64_t dst_lanes = by_groups ? group_lanes : o_count;
-
-  // Sums lie as [panel][tap along depth][height][width][input channel][lane].
-  const int64_t row_bytes = p.width * element;
-  const int64_t tap_row = c.axis[2].taps * p.c_block * row_bytes;
-  const int64_t panel_of_sums = c.axis[0].taps * c.axis[1].taps * tap_row;
-
-  kernels::Tile<T> tile{};
-  tile.c_lane = by_pixels ? panel_of_sums : element;
-  tile.outer = outer;
-
+  const int64_t chunk = item % p.chunks;
+  const Buffer buffer = buffer_of(c, p, item / p.chunks);
+  auto* const to = reinterpret_cast<byte*>(sums + item * p.buffer_numbers);
   const int64_t bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
-  const int64_t last = bands * (chunk + 1) / p.chunks;
-  for (int64_t band = bands * chunk / p.chunks; band < last; ++band) {
-    std::array<int64_t, 3> first, size;
-    int64_t index = band;
-    for (std::size_t a = 3; a-- > 0;) {
-      first[a] = index % p.blocks[a] * p.block[a];
-      size[a] = std::min(p.block[a], c.axis[a].out - first[a]);
-      index /= p.blocks[a];
-    }
-    const int64_t n = index;
-
-    const BandSource src_source{c.src + n * c.src_stride.n + group * c.src_stride.g + c_first * c.src_stride.c,
-                                c.src_stride.c, by_groups ? c.src_stride.g : c.src_stride.c, c.src_stride.space};
-    const BandSource dst_source{c.dst + n * c.dst_stride.n + group * c.dst_stride.g + o_first * c.dst_stride.c,
-                                c.dst_stride.c, by_groups ? c.dst_stride.g : c.dst_stride.c, c.dst_stride.space};
-    Reading src, dst;
-    if (p.src_in_place && inside(c.axis, first, size)) {
-      src = read_in_place(c.axis, src_source, first, c.src_stride.c);
-    } else {
-      gather_band(k, c.axis, src_layout, src_source, first, src_lanes, src_band);
-      src = read_band(src_layout, src_band, planar ? src_layout.plane_bytes : element);
-    }
-    if (p.dst_in_place) {
-      dst = read_in_place(dst_axis, dst_source, first, c.dst_stride.c);
-    } else {
-      gather_band(k, dst_axis, dst_layout, dst_source, first, dst_lanes, dst_band);
-      dst = read_band(dst_layout, dst_band, planar ? dst_layout.plane_bytes : element);
-    }
-
-    // The sum runs over the rows of the band, and along each.
-    for (int64_t d = 0; d < size[0]; ++d)
-      for (int64_t h = 0; h < size[1]; ++h)
-        outer[d * size[1] + h] = {d * src.row[0] + h * src.row[1], d * dst.row[0] + h * dst.row[1]};
-    tile.outer_count = size[0] * size[1];
-    tile.steps = size[2];
-    tile.a_step = src.row[2];
-    tile.b_step = dst.row[2];
-    tile.b_vector = by_pixels ? dst.channel : k.lanes * element;
-    tile.accumulate = band != bands * chunk / p.chunks;
-
-    const RowPlan rows = row_plan(c, src, channels, p.c_block);
-    const bool over_taps = rows.axis == RowAxis::taps;
-    tile.a_row = over_taps ? src.tap[2] : src.channel;
-    tile.c_row = over_taps ? p.c_block * row_bytes : row_bytes;
-    const int64_t tap_loops = rows.axis == RowAxis::channels ? c.axis[2].taps : 1;
-    const int64_t channel_loops = over_taps ? channels : 1;
-    const EvenSplit split(rows.count, p.rows);
-
-    for (int64_t panel = 0; panel < panels;) {
-      // A dot takes several channels at once, whatever their number.
-      const int64_t left = panels - panel;
-      const int vectors = !by_pixels || left >= p.vectors ? p.vectors : left >= 2 ? 2 : 1;
-      const auto* const functions = k.tile[static_cast<int>(p.operand)][vectors_index(vectors)];
-      tile.lanes = by_pixels ? vectors : static_cast<int>(p.width);
-      tile.b = dst.base + panel * p.panel_channels * dst.channel;
-      byte* const panel_sums = reinterpret_cast<byte*>(buffer) + panel * panel_of_sums;
-      for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
-        for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
-          for (int64_t kw = 0; kw < tap_loops; ++kw) {
-            for (int64_t ch = 0; ch < channel_loops; ++ch) {
-              const byte* const from =
-                  src.base + kd * src.tap[0] + kh * src.tap[1] + kw * src.tap[2] + ch * src.channel;
-              byte* const to = panel_sums + (kd * c.axis[1].taps + kh) * tap_row + (kw * p.c_block + ch) * row_bytes;
-              for (int64_t i = 0; i < split.parts; ++i) {
-                tile.a = from + split.first(i) * tile.a_row;
-                tile.c = to + split.first(i) * tile.c_row;
-                functions[split.size(i) - 1](tile);
-              }
-            }
-          }
-        }
-      }
-      panel += by_pixels ? vectors : 1;
-    }
+  const int64_t first = bands * chunk / p.chunks, last = bands * (chunk + 1) / p.chunks;
+  for (int64_t band = first; band < last; ++band) {
+    const Bands read = read_bands(c, p, k, buffer, band, scratch);
+    multiply_bands(c, p, k, buffer, read, band != first, to);
   }
 }
 

@@ -84,7 +84,7 @@ struct Kernels {
   void (*relu)(const Map&);                // dst = max(0, a)
   void (*relu_grad)(const Map&);           // dst = b > 0 ? a : 0
   void (*maximum)(const Map&);             // dst = max(dst, a), NaN wins
-  void (*triad)(const Map&);             // dst = a + b / 2, to measure bandwidth
+  void (*triad)(const Map&);               // dst = a + b / 2, to measure bandwidth
   double (*fma_loop)(int64_t iterations);  // returns the operations done
 };
 

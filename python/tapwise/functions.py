@@ -62,8 +62,8 @@ def conv(
     algorithm : str
         ``"auto"`` or ``"direct"``; see :func:`tapwise.set_algorithm`.
     threads : int, optional
-        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for small
-        problems. The bits of the result do not depend on it.
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
 
     Returns
     -------

@@ -14,7 +14,8 @@ double measure_fma_peak(double seconds, int threads);
 /// those that fit into `seconds` (at least two) counts. Throws std::bad_alloc.
 double measure_read_bandwidth(std::int64_t bytes, double seconds, int threads);
 
-/// The same for a = b + s * c on three arrays of `bytes` bytes together; the bytes of all three count, written ones once.
+/// The same for a = b + s * c on three arrays of `bytes` bytes together; the bytes of all three count, written ones
+/// once.
 double measure_triad_bandwidth(std::int64_t bytes, double seconds, int threads);
 
 }  // namespace tapwise
