@@ -128,6 +128,24 @@ class TestObjects:
         names = [line[16:].split(maxsplit=1)[1] for line in listing.splitlines()]
         assert names and all(isa in name for name in names)
 
+    def test_the_peak_loop_stays_in_registers(self, compiled, isa, level):
+        """The roof that every share is measured against: twelve multiply-adds and nothing but the loop's counter."""
+        if level == "-O0" or not shutil.which("objdump"):
+            pytest.skip("an optimised build and objdump are needed")
+        listing = subprocess.run(
+            ["objdump", "-d", "-C", "--no-show-raw-insn", compiled(isa, "-O2")],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for number in ("float", "double"):
+            body = re.search(rf"fma_loop<{number}>\(.*?\n\n", listing, re.S).group()
+            product = r"\bmulp[sd]" if isa == "scalar" else r"\bvfmadd"
+            places = [i for i, line in enumerate(body.splitlines()) if re.search(product, line)]
+            assert len(places) == 12
+            loop = body.splitlines()[places[0] : places[-1] + 1]
+            assert not [line for line in loop if "(%rsp" in line or "(%rbp" in line]
+
     def test_no_initialisers(self, compiled, isa, level):
         sections = subprocess.run(
             ["readelf", "-SW", compiled(isa, level)], capture_output=True, text=True, check=True

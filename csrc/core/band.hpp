@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 
+#include "core/checked.hpp"
 #include "core/correlation.hpp"
 #include "kernels/table.hpp"
 
@@ -48,16 +49,16 @@ inline BandLayout band_layout(const std::array<BandAxis, 3>& axis, Inner inner, 
   BandLayout b{axis, inner, planes, lanes};
   if (inner == Inner::lanes) {
     b.plane_bytes = lanes * element_bytes;
-    b.position_bytes[2] = planes * b.plane_bytes;
+    b.position_bytes[2] = capped_product(planes, b.plane_bytes);
   } else {
     b.position_bytes[2] = element_bytes;
   }
-  b.position_bytes[1] = axis[2].positions * b.position_bytes[2];
-  b.position_bytes[0] = axis[1].positions * b.position_bytes[1];
-  b.bytes = axis[0].positions * b.position_bytes[0];
+  b.position_bytes[1] = capped_product(axis[2].positions, b.position_bytes[2]);
+  b.position_bytes[0] = capped_product(axis[1].positions, b.position_bytes[1]);
+  b.bytes = capped_product(axis[0].positions, b.position_bytes[0]);
   if (inner == Inner::pixels) {
     b.plane_bytes = b.bytes;
-    b.bytes *= planes;
+    b.bytes = capped_product(b.bytes, planes);
   }
   b.channel_bytes = inner == Inner::pixels || planes > 1 ? b.plane_bytes : element_bytes;
   return b;

@@ -4,11 +4,16 @@
 #include <tuple>
 #include <vector>
 
+#include "core/call.hpp"
 #include "core/checked.hpp"
-#include "core/jobs.hpp"
+#include "core/unaligned.hpp"
+#include "core/workspace.hpp"
 
 namespace tapwise {
 namespace {
+
+using kernels::byte;
+using kernels::int64_t;
 
 // Chunks are cut by shape, so that the order of the sum does not depend on the threads. Each has one sum per channel.
 constexpr int64_t kMostChunks = 64;
@@ -95,11 +100,9 @@ Status run_bias_gradient(const TensorView<const T>& t, T* diff_bias, std::int64_
     }
   });
   for (int64_t channel = 0; channel < channels; ++channel) {
-    T sum = 0, old = 0;
+    T sum = 0;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) sum += sums[chunk * channels + channel];
-    if (options.accumulate) std::memcpy(&old, result + channel * stride, sizeof old);
-    sum += old;
-    std::memcpy(result + channel * stride, &sum, sizeof sum);
+    store<T>(result + channel * stride, sum, options.accumulate);
   }
   return {};
 }

@@ -23,6 +23,17 @@ struct Checked {
   }
 };
 
+/// No address space holds this many bytes (4 PiB). Operands are refused above it, and planned sizes stop growing at it,
+/// so that sums and small multiples of them cannot overflow.
+inline constexpr std::int64_t kMostBytes = std::int64_t{1} << 52;
+
+/// The product of sizes, or kMostBytes if that is less.
+template <class... Sizes>
+std::int64_t capped_product(Sizes... sizes) noexcept {
+  const Checked product = (Checked{1} * ... * Checked{sizes});
+  return product.overflowed || product.value > kMostBytes ? kMostBytes : product.value;
+}
+
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) noexcept { return ceil_div(a, b) * b; }
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "core/call.hpp"
 #include "core/tiles.hpp"
 
 namespace tapwise {
@@ -10,7 +11,6 @@ namespace {
 using kernels::Operand;
 using kernels::OperandOffset;
 
-constexpr int64_t kCacheLine = 64;
 constexpr int64_t kSlack = 4 * kCacheLine;
 
 // A band should stay in the second-level cache together with the weights that pass by; half of the smallest L2 that
@@ -29,10 +29,12 @@ constexpr double kPixelLanes = 0.9, kGroupLanes = 0.7, kTransposedBand = 0.5;
 Lanes choose_lanes(const Correlation& c, int64_t v) {
   const bool channels_dense = c.groups > 1 ? std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) : true;
   const double rows = static_cast<double>(c.out_channels);
-  const double channels = lane_use(c.out_channels, v);
-  const double pixels = kPixelLanes * lane_use(c.axis[2].out, v) * rows / (rows + 1);
+  const double positions = static_cast<double>(c.batch) * static_cast<double>(c.positions());
+  const double o_use = lane_use(c.out_channels, v), g_use = lane_use(c.groups, v);
+  const double channels = with_packing(o_use, o_use, positions);
+  const double pixels = with_packing(kPixelLanes * lane_use(c.axis[2].out, v) * rows / (rows + 1), 1, positions);
   const double groups =
-      c.groups == 1 ? 0 : kGroupLanes * lane_use(c.groups, v) * (channels_dense ? 1 : kTransposedBand);
+      c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (channels_dense ? 1 : kTransposedBand), g_use, positions);
   if (channels >= pixels && channels >= groups) return Lanes::channels;
   return pixels >= groups ? Lanes::pixels : Lanes::groups;
 }
@@ -42,7 +44,6 @@ void choose_tile(CorrelatePlan& p, const Correlation& c, const kernels::Kernels<
   const int64_t v = k.lanes;
   const auto max_rows = [&](int vectors) { return k.max_rows[vectors_index(vectors)]; };
   p.units = c.groups;
-  p.unit_channels = c.in_channels;
   switch (p.lanes) {
     case Lanes::channels:
       p.vectors = c.out_channels <= v ? 1 : c.axis[2].out <= max_rows(4) && c.out_channels > 2 * v ? 4 : 2;
@@ -229,7 +230,7 @@ int64_t CorrelatePlan::band_bytes() const {
 }
 
 int64_t CorrelatePlan::scratch_bytes(const Correlation& c) const {
-  return band_bytes() + round_up(outer_count(c, c_block) * int64_t{sizeof(OperandOffset)}, kCacheLine);
+  return band_bytes() + round_up(capped_product(outer_count(c, c_block), int64_t{sizeof(OperandOffset)}), kCacheLine);
 }
 
 template <class T>

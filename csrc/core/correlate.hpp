@@ -20,7 +20,7 @@ struct CorrelatePlan {
   // Work is divided into units (groups, or blocks of groups), panels of output channels within a unit, and blocks of
   // output positions. The sum over input channels is taken c_block channels at a time.
   int64_t units = 1, panels = 1;
-  int64_t unit_groups = 1, unit_channels = 1;
+  int64_t unit_groups = 1;
   int64_t c_block = 1, c_blocks = 1;
   std::array<int64_t, 3> block{1, 1, 1}, blocks{1, 1, 1};
   int64_t panels_per_item = 1, panel_chunks = 1;
@@ -36,7 +36,7 @@ struct CorrelatePlan {
   int64_t outer_count(const Correlation& c, int64_t channels) const {
     return sum_over_taps ? channels * c.axis[0].taps * c.axis[1].taps : c.taps();
   }
-  int64_t packed_numbers() const { return units * panels * panel_numbers; }
+  int64_t packed_numbers() const { return capped_product(units, panels, panel_numbers); }
   int64_t band_bytes() const;
   int64_t scratch_bytes(const Correlation& c) const;
 };

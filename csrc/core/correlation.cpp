@@ -1,7 +1,11 @@
 #include "core/correlation.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
+
+#include "core/check.hpp"
+#include "core/checked.hpp"
 
 namespace tapwise {
 namespace {
@@ -27,7 +31,8 @@ void advance(Byte*& pointer, int64_t bytes) {
 
 bool dense_pointwise(const Axis& a) { return a.taps == 1 && a.stride == 1 && a.offset == 0 && a.in == a.out; }
 
-// Two axes that no tap and no padding distinguishes, and that lie in memory as one, are one.
+// Two axes that no tap and no padding distinguishes, and that lie in memory as one, are one. Only axes of a single tap
+// merge, so the order of the packed weights does not depend on the strides of activations: a Plan relies on that.
 void merge_into_next(Correlation& c, std::size_t outer) {
   const std::size_t inner = outer + 1;
   Axis& o = c.axis[outer];
@@ -68,6 +73,13 @@ void simplify(Correlation& c) {
   }
 }
 
+// Steps that are never taken may be any number; as 1 they stay out of arithmetic, and let more axes merge.
+Axis tidy(Axis a) {
+  if (a.out == 1) a.stride = 1;
+  if (a.taps == 1) a.dilation = 1;
+  return a;
+}
+
 // The taps of one axis that reach the positions i = phase (mod stride) of diff_src.
 struct AxisPhase {
   Axis axis;
@@ -77,34 +89,29 @@ struct AxisPhase {
 
 // i meets tap k where i + pad - k * dilation is a multiple of stride, at position (i + pad - k * dilation) / stride
 // of diff_dst. With g = gcd(stride, dilation) the taps of one phase are k0, k0 + stride / g, ..., and successive ones
-// reach dilation / g positions further back. Every phase that has taps is found from its smallest, k0.
-std::vector<AxisPhase> axis_phases(const ConvProblem& p, std::size_t a, int64_t diff_dst_size) {
-  const int64_t s = p.stride[a], d = p.dilation[a], pad = p.pad_low[a], n = p.src[a], taps = p.kernel[a];
-  const int64_t g = std::gcd(s, d), tap_step = s / g, back = d / g;
-  std::vector<AxisPhase> phases;
-  for (int64_t k0 = 0; k0 < std::min(taps, tap_step); ++k0) {
-    const int64_t phase = ((k0 * d - pad) % s + s) % s;
-    if (phase >= n) continue;
-    const int64_t count = (taps - k0 + tap_step - 1) / tap_step;
-    AxisPhase f;
-    f.axis.out = (n - phase + s - 1) / s;
-    f.axis.in = diff_dst_size;
-    f.axis.taps = count;
-    f.axis.dilation = back;
-    f.axis.offset = (phase + pad - k0 * d) / s - (count - 1) * back;
-    f.first_dst = phase;
-    f.first_tap = k0 + (count - 1) * tap_step;
-    f.tap_step = -tap_step;
-    phases.push_back(f);
-  }
-  return phases;
+// reach dilation / g positions further back. A phase is known by its smallest tap, k0.
+int64_t phase_of(const ConvProblem& p, std::size_t a, int64_t k0) {
+  const int64_t s = p.stride[a];
+  return ((k0 * p.dilation[a] - p.pad_low[a]) % s + s) % s;
+}
+
+AxisPhase axis_phase(const ConvProblem& p, std::size_t a, int64_t k0, int64_t diff_dst_size) {
+  const int64_t s = p.stride[a], d = p.dilation[a], g = std::gcd(s, d), tap_step = s / g, back = d / g;
+  const int64_t phase = phase_of(p, a, k0), count = ceil_div(p.kernel[a] - k0, tap_step);
+  const Axis axis{.out = ceil_div(p.src[a] - phase, s),
+                  .in = diff_dst_size,
+                  .taps = count,
+                  .dilation = back,
+                  .offset = (phase + p.pad_low[a] - k0 * d) / s - (count - 1) * back};
+  return {tidy(axis), phase, k0 + (count - 1) * tap_step, -tap_step};
 }
 
 }  // namespace
 
 template <class T>
-Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, const TensorView<const T>& weights,
-                          const TensorView<const T>& dst) {
+Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src_view,
+                          const TensorView<const T>& weights_view, const TensorView<const T>& dst_view) {
+  const auto src = normalised(src_view), weights = normalised(weights_view), dst = normalised(dst_view);
   Correlation c;
   c.batch = p.batch;
   c.groups = p.groups;
@@ -118,7 +125,7 @@ Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, 
   c.weights_stride = {weights.stride[0] * c.out_channels, weights.stride[0], weights.stride[1], {}};
   const Spatial out = dst_size(p);
   for (std::size_t a = 0; a < 3; ++a) {
-    c.axis[a] = {out[a], p.src[a], p.kernel[a], p.stride[a], p.dilation[a], -p.pad_low[a]};
+    c.axis[a] = tidy({out[a], p.src[a], p.kernel[a], p.stride[a], p.dilation[a], -p.pad_low[a]});
     c.weights_stride.tap[a] = p.flip ? -weights.stride[a + 2] : weights.stride[a + 2];
     if (p.flip) advance(c.weights, (p.kernel[a] - 1) * weights.stride[a + 2]);
   }
@@ -127,53 +134,67 @@ Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, 
 }
 
 template <class T>
-Phases lower_backward_data(const ConvProblem& p, const TensorView<const T>& diff_dst,
-                           const TensorView<const T>& weights, const TensorView<const T>& diff_src) {
-  Correlation common;
-  common.batch = p.batch;
-  common.groups = p.groups;
-  common.in_channels = p.out_channels / p.groups;
-  common.out_channels = p.in_channels / p.groups;
-  common.src = base(diff_dst);
-  common.dst = base(diff_src);
-  common.weights = base(weights);
-  common.src_stride = activation_strides(diff_dst, common.in_channels);
-  common.dst_stride = activation_strides(diff_src, common.out_channels);
-  common.weights_stride = {weights.stride[0] * common.in_channels, weights.stride[1], weights.stride[0], {}};
-
-  std::array<std::vector<AxisPhase>, 3> phases;
-  Phases result;
+BackwardData<T>::BackwardData(const ConvProblem& problem, const TensorView<const T>& diff_dst_view,
+                              const TensorView<const T>& weights_view, const TensorView<const T>& diff_src_view)
+    : p(problem),
+      diff_dst(normalised(diff_dst_view)),
+      weights(normalised(weights_view)),
+      diff_src(normalised(diff_src_view)) {
   for (std::size_t a = 0; a < 3; ++a) {
-    phases[a] = axis_phases(p, a, diff_dst.shape[a + 2]);
-    if (static_cast<int64_t>(phases[a].size()) < std::min(p.stride[a], p.src[a])) result.covers_dst = false;
+    const int64_t tap_step = p.stride[a] / std::gcd(p.stride[a], p.dilation[a]);
+    for (int64_t k0 = 0; k0 < std::min(p.kernel[a], tap_step); ++k0)
+      if (phase_of(p, a, k0) < p.src[a]) smallest_taps[a].push_back(k0);
   }
-  for (const AxisPhase& d : phases[0]) {
-    for (const AxisPhase& h : phases[1]) {
-      for (const AxisPhase& w : phases[2]) {
-        Correlation c = common;
-        const AxisPhase* const axis[] = {&d, &h, &w};
-        for (std::size_t a = 0; a < 3; ++a) {
-          c.axis[a] = axis[a]->axis;
-          advance(c.dst, axis[a]->first_dst * diff_src.stride[a + 2]);
-          c.dst_stride.space[a] = diff_src.stride[a + 2] * p.stride[a];
-          const int64_t tap = p.flip ? -weights.stride[a + 2] : weights.stride[a + 2];
-          const int64_t first = p.flip ? p.kernel[a] - 1 - axis[a]->first_tap : axis[a]->first_tap;
-          advance(c.weights, first * weights.stride[a + 2]);
-          c.weights_stride.tap[a] = axis[a]->tap_step * tap;
-        }
-        simplify(c);
-        result.jobs.push_back(c);
-      }
-    }
-  }
-  return result;
 }
 
-#define TAPWISE_INSTANTIATE(T)                                                                                       \
-  template Correlation lower_forward<T>(const ConvProblem&, const TensorView<const T>&, const TensorView<const T>&,  \
-                                        const TensorView<const T>&);                                                 \
-  template Phases lower_backward_data<T>(const ConvProblem&, const TensorView<const T>&, const TensorView<const T>&, \
-                                         const TensorView<const T>&);
+template <class T>
+bool BackwardData<T>::covers_diff_src() const {
+  for (std::size_t a = 0; a < 3; ++a)
+    if (std::ssize(smallest_taps[a]) < std::min(p.stride[a], p.src[a])) return false;
+  return true;
+}
+
+template <class T>
+std::vector<bool> BackwardData<T>::covered(std::size_t axis) const {
+  std::vector<bool> reached(static_cast<std::size_t>(std::min(p.stride[axis], p.src[axis])));
+  for (const int64_t k0 : smallest_taps[axis]) reached[static_cast<std::size_t>(phase_of(p, axis, k0))] = true;
+  return reached;
+}
+
+template <class T>
+Correlation BackwardData<T>::job(int64_t index) const {
+  Correlation c;
+  c.batch = p.batch;
+  c.groups = p.groups;
+  c.in_channels = p.out_channels / p.groups;
+  c.out_channels = p.in_channels / p.groups;
+  c.src = base(diff_dst);
+  c.dst = base(diff_src);
+  c.weights = base(weights);
+  c.src_stride = activation_strides(diff_dst, c.in_channels);
+  c.dst_stride = activation_strides(diff_src, c.out_channels);
+  c.weights_stride = {weights.stride[0] * c.in_channels, weights.stride[1], weights.stride[0], {}};
+  for (std::size_t a = 3; a-- > 0;) {
+    const int64_t count = std::ssize(smallest_taps[a]);
+    const AxisPhase f =
+        axis_phase(p, a, smallest_taps[a][static_cast<std::size_t>(index % count)], diff_dst.shape[a + 2]);
+    index /= count;
+    c.axis[a] = f.axis;
+    advance(c.dst, f.first_dst * diff_src.stride[a + 2]);
+    if (f.axis.out > 1) c.dst_stride.space[a] = diff_src.stride[a + 2] * p.stride[a];
+    const int64_t tap = p.flip ? -weights.stride[a + 2] : weights.stride[a + 2];
+    const int64_t first = p.flip ? p.kernel[a] - 1 - f.first_tap : f.first_tap;
+    advance(c.weights, first * weights.stride[a + 2]);
+    if (f.axis.taps > 1) c.weights_stride.tap[a] = f.tap_step * tap;
+  }
+  simplify(c);
+  return c;
+}
+
+#define TAPWISE_INSTANTIATE(T)                                                                                      \
+  template Correlation lower_forward<T>(const ConvProblem&, const TensorView<const T>&, const TensorView<const T>&, \
+                                        const TensorView<const T>&);                                                \
+  template struct BackwardData<T>;
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)
 #undef TAPWISE_INSTANTIATE

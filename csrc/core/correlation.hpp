@@ -26,6 +26,8 @@ struct Axis {
   int64_t out = 1, in = 1, taps = 1;
   int64_t stride = 1, dilation = 1, offset = 0;
 
+  int64_t index(int64_t q, int64_t k) const { return q * stride + k * dilation + offset; }
+  bool operator==(const Axis&) const = default;
   bool trivial() const { return out == 1 && taps == 1 && offset >= 0 && offset < in; }
 };
 
@@ -61,13 +63,26 @@ template <class T>
 Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, const TensorView<const T>& weights,
                           const TensorView<const T>& dst);
 
-/// The pass by data: one dense stride-1 problem per phase of the stride that has taps.
-struct Phases {
-  std::vector<Correlation> jobs;
-  bool covers_dst = true;  // false: some positions of diff_src meet no tap and must be filled
-};
+/// The pass by data: one dense stride-1 problem per phase of the stride that has taps. There may be as many as taps, so
+/// they are made one by one.
 template <class T>
-Phases lower_backward_data(const ConvProblem& p, const TensorView<const T>& diff_dst,
-                           const TensorView<const T>& weights, const TensorView<const T>& diff_src);
+struct BackwardData {
+  BackwardData(const ConvProblem& p, const TensorView<const T>& diff_dst, const TensorView<const T>& weights,
+               const TensorView<const T>& diff_src);
+
+  int64_t jobs() const {
+    return static_cast<int64_t>(smallest_taps[0].size() * smallest_taps[1].size() * smallest_taps[2].size());
+  }
+  Correlation job(int64_t index) const;
+
+  /// Whether every position of diff_src meets a tap; and along one axis, position i does if covered(axis)[i % stride].
+  bool covers_diff_src() const;
+  std::vector<bool> covered(std::size_t axis) const;
+
+ private:
+  ConvProblem p;
+  TensorView<const T> diff_dst, weights, diff_src;
+  std::array<std::vector<int64_t>, 3> smallest_taps;  // of each phase
+};
 
 }  // namespace tapwise

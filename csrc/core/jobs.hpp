@@ -2,43 +2,13 @@
 #pragma once
 
 #include <algorithm>
-#include <cinttypes>
-#include <new>
 #include <vector>
 
+#include "core/call.hpp"
 #include "core/correlate.hpp"
 #include "core/workspace.hpp"
-#include "tapwise/operations.hpp"
-#include "tapwise/parallel.hpp"
 
 namespace tapwise {
-
-inline constexpr int64_t kCacheLine = 64;
-
-// Waking a team takes some microseconds on an idle machine and, where other processes hold the cores, milliseconds;
-// a call of fewer operations than this (about 40 us of one core) stays in the calling thread, unless it asks for
-// threads itself.
-inline constexpr double kInlineFlops = 4e6;
-
-inline int threads_for(const Options& options, double work, int64_t items) {
-  if (options.threads == 0 && work < kInlineFlops) return 1;
-  const int threads = options.threads > 0 ? options.threads : get_num_threads();
-  return static_cast<int>(std::clamp<int64_t>(items, 1, threads));
-}
-
-inline Status out_of_memory(int64_t bytes) {
-  return Status::error(Code::out_of_memory, "a workspace of %" PRId64 " bytes could not be allocated", bytes);
-}
-
-// Memory for plans and lists is all that can throw in here.
-template <class Body>
-Status guarded(Body&& body) {
-  try {
-    return body();
-  } catch (const std::bad_alloc&) {
-    return Status::error(Code::out_of_memory, "out of memory while planning");
-  }
-}
 
 inline double flops_of(const Correlation& c) {
   return 2.0 * static_cast<double>(c.batch * c.groups) * static_cast<double>(c.out_channels * c.positions()) *
@@ -57,21 +27,19 @@ struct Jobs {
   double work = 0;
 
   /// `packed_as`: the plan that existing packed weights follow, or null.
-  Jobs(const std::vector<Correlation>& correlations, const kernels::Kernels<T>& k,
-       const CorrelatePlan* packed_as = nullptr) {
-    jobs.reserve(correlations.size());
-    for (const Correlation& c : correlations) {
-      const CorrelatePlan plan = plan_correlate(c, k, packed_as);
-      jobs.push_back({c, plan, items, panels, packed_numbers});
-      items += plan.items(c);
-      panels += plan.units * plan.panels;
-      packed_numbers += round_up(plan.packed_numbers(), kCacheLine / int64_t{sizeof(T)});
-      scratch_bytes = std::max(scratch_bytes, round_up(plan.scratch_bytes(c), kCacheLine));
-      work += flops_of(c);
-    }
+  void add(const Correlation& c, const kernels::Kernels<T>& k, const CorrelatePlan* packed_as = nullptr) {
+    // Phases of a stride differ in little but where they begin.
+    const bool like_last = !jobs.empty() && jobs.back().c.axis == c.axis;
+    const CorrelatePlan plan = like_last ? jobs.back().plan : plan_correlate(c, k, packed_as);
+    jobs.push_back({c, plan, items, panels, packed_numbers});
+    items += plan.items(c);
+    panels += plan.units * plan.panels;
+    packed_numbers += round_up(plan.packed_numbers(), kCacheLine / int64_t{sizeof(T)});
+    scratch_bytes = std::max(scratch_bytes, round_up(plan.scratch_bytes(c), kCacheLine));
+    work += flops_of(c);
   }
 
-  int64_t packed_bytes() const { return packed_numbers * int64_t{sizeof(T)}; }
+  int64_t packed_bytes() const { return capped_product(packed_numbers, int64_t{sizeof(T)}); }
   int64_t workspace_bytes(int threads) const { return packed_bytes() + threads * scratch_bytes; }
 
   void pack(const kernels::Kernels<T>& k, const T* bias, int64_t bias_stride, T* packed, int threads) const {
@@ -99,17 +67,13 @@ struct Jobs {
   }
 };
 
+/// Packs and runs all jobs in a workspace of workspace_bytes(threads).
 template <class T>
-Status run_jobs(const Jobs<T>& jobs, const kernels::Kernels<T>& k, const T* bias, int64_t bias_stride,
-                const Options& options) {
-  const int threads = threads_for(options, jobs.work, jobs.items);
-  const Workspace workspace(jobs.workspace_bytes(threads));
-  if (workspace.data() == nullptr) return out_of_memory(jobs.workspace_bytes(threads));
-  T* const packed = reinterpret_cast<T*>(workspace.data());
+void run_jobs(const Jobs<T>& jobs, const kernels::Kernels<T>& k, const T* bias, int64_t bias_stride,
+              const Options& options, int threads, byte* workspace) {
+  T* const packed = reinterpret_cast<T*>(workspace);
   jobs.pack(k, bias, bias_stride, packed, threads);
-  jobs.run(k, packed, {bias != nullptr, options.relu, options.accumulate}, workspace.data() + jobs.packed_bytes(),
-           threads);
-  return {};
+  jobs.run(k, packed, {bias != nullptr, options.relu, options.accumulate}, workspace + jobs.packed_bytes(), threads);
 }
 
 }  // namespace tapwise

@@ -25,4 +25,11 @@ inline double lane_use(std::int64_t count, std::int64_t lanes) {
   return static_cast<double>(count) / static_cast<double>(round_up(count, lanes));
 }
 
+/// How fast a choice of lanes is: `speed` relative to full lanes, less what it costs to pack the weights (or to add up
+/// the sums of a weight gradient), which are as many numbers more as lanes are empty, and serve `positions` outputs.
+inline double with_packing(double speed, double lanes_used, double positions) {
+  constexpr double kPackedNumber = 8;  // in multiply-adds of a lane
+  return 1 / (1 / speed + kPackedNumber / (lanes_used * positions));
+}
+
 }  // namespace tapwise

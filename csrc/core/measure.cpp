@@ -4,6 +4,7 @@
 #include <chrono>
 #include <vector>
 
+#include "core/call.hpp"
 #include "core/checked.hpp"
 #include "core/dispatch.hpp"
 #include "tapwise/parallel.hpp"
@@ -34,6 +35,7 @@ double best_rate(double bytes, double seconds, int threads, const Pass& pass) {
 
 template <class T>
 double measure_fma_peak(double seconds, int threads) {
+  threads = std::clamp(threads, 1, most_threads());
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return 0;
@@ -55,6 +57,7 @@ template double measure_fma_peak<float>(double, int);
 template double measure_fma_peak<double>(double, int);
 
 double measure_read_bandwidth(int64_t bytes, double seconds, int threads) {
+  threads = std::clamp(threads, 1, most_threads());
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return 0;
@@ -69,6 +72,7 @@ double measure_read_bandwidth(int64_t bytes, double seconds, int threads) {
 }
 
 double measure_triad_bandwidth(int64_t bytes, double seconds, int threads) {
+  threads = std::clamp(threads, 1, most_threads());
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return 0;

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <thread>
 
 #if defined(__linux__)
+#include <link.h>
 #include <sched.h>
 #endif
 #if defined(__unix__) || defined(__APPLE__)
@@ -53,16 +55,58 @@ int quota_cpus() noexcept {
 // What OpenMP would have used before anyone lowered it at run time.
 const int initial_openmp_threads = omp_get_max_threads();
 
-// GNU's runtime hangs when a child of fork() starts a team and its parent had one already. Remember that a team has
-// run; in a child of such a process everything runs in the calling thread.
-std::atomic<bool> team_has_run{false};
-std::atomic<bool> forked_after_team{false};
+// GNU's runtime hangs when a child of fork() starts a team in a thread that had one before the fork, whoever started
+// it: another library, too. So a child runs everything in the calling thread.
+std::atomic<bool> forked{false};
 
 #if defined(__unix__) || defined(__APPLE__)
-const int fork_handler = pthread_atfork(nullptr, nullptr, [] {
-  if (team_has_run.load(std::memory_order_relaxed)) forked_after_team.store(true, std::memory_order_relaxed);
-});
+const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked.store(true, std::memory_order_relaxed); });
 #endif
+
+#if defined(__linux__) && defined(__GLIBC__)
+
+// A library that is first loaded after the fork has missed it. The kernel knows that this process was forked and has
+// not executed anything since; whether OpenMP was there before us, the order of the loaded objects tells.
+bool loaded_into_fork_with_openmp() noexcept {
+  std::FILE* file = std::fopen("/proc/self/stat", "r");
+  if (file == nullptr) return false;
+  char text[512] = {};
+  const std::size_t length = std::fread(text, 1, sizeof text - 1, file);
+  std::fclose(file);
+  // pid (name) state ppid pgrp session tty tpgid flags ...; the name may hold anything.
+  const char* fields = length > 0 ? std::strrchr(text, ')') : nullptr;
+  unsigned long flags = 0;
+  constexpr unsigned long kForkedNotExecuted = 0x40;  // PF_FORKNOEXEC
+  if (fields == nullptr || std::sscanf(fields + 1, " %*c %*d %*d %*d %*d %*d %lu", &flags) != 1) return false;
+  if ((flags & kForkedNotExecuted) == 0) return false;
+
+  struct Search {
+    bool openmp_seen = false, openmp_first = false;
+  } search;
+  dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void* data) {
+        auto& found = *static_cast<Search*>(data);
+        if (std::strstr(object->dlpi_name, "libgomp") != nullptr) found.openmp_seen = true;
+        const auto here = reinterpret_cast<std::uintptr_t>(&default_threads);
+        for (int i = 0; i < object->dlpi_phnum; ++i) {
+          const auto& segment = object->dlpi_phdr[i];
+          const std::uintptr_t start = object->dlpi_addr + segment.p_vaddr;
+          if (segment.p_type != PT_LOAD || here < start || here >= start + segment.p_memsz) continue;
+          found.openmp_first = found.openmp_seen;
+          return 1;
+        }
+        return 0;
+      },
+      &search);
+  return search.openmp_first;
+}
+const bool late = loaded_into_fork_with_openmp();
+
+#else
+constexpr bool late = false;
+#endif
+
+bool serial_after_fork() noexcept { return late || forked.load(std::memory_order_relaxed); }
 
 #endif  // _OPENMP
 
@@ -85,6 +129,9 @@ int exchange_thread_override(int threads) noexcept {
 }
 
 int get_num_threads() noexcept {
+#if defined(_OPENMP)
+  if (serial_after_fork()) return 1;
+#endif
   if (override_threads > 0) return override_threads;
   const int chosen = default_threads.load(std::memory_order_relaxed);
   int threads = chosen > 0 ? chosen : available_cpus();
@@ -109,8 +156,7 @@ void parallel_for(std::int64_t items, int threads, void (*body)(const void*, std
                   const void* context) noexcept {
 #if defined(_OPENMP)
   threads = static_cast<int>(std::min<std::int64_t>(threads, items));
-  if (threads > 1 && !forked_after_team.load(std::memory_order_relaxed)) {
-    team_has_run.store(true, std::memory_order_relaxed);
+  if (threads > 1 && !serial_after_fork()) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (std::int64_t item = 0; item < items; ++item) body(context, item, omp_get_thread_num());
     return;

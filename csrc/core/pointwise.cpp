@@ -1,12 +1,15 @@
 // Functions of every number on its own.
+#include "core/call.hpp"
+#include "core/check.hpp"
 #include "core/checked.hpp"
 #include "core/dispatch.hpp"
-#include "core/jobs.hpp"
 #include "tapwise/layers.hpp"
 
 namespace tapwise {
 namespace {
 
+using kernels::byte;
+using kernels::int64_t;
 using kernels::Map;
 
 // A nest of loops over up to three operands, axes that lie in memory as one merged. The last is the longest run.
@@ -65,6 +68,22 @@ const byte* bytes(const AnyView<const T>& view) {
   return reinterpret_cast<const byte*>(view.data);
 }
 
+Status check_shape(const std::vector<int64_t>& shape) {
+  Checked bytes{8};
+  for (const int64_t size : shape) {
+    if (size < 0) return Status::error(Code::invalid_argument, "shape: a size is negative");
+    bytes = bytes * std::max<int64_t>(size, 1);
+  }
+  if (bytes.overflowed || bytes.value > kMostBytes)
+    return Status::error(Code::overflow, "shape is too large: its bytes are more than 2^52");
+  return {};
+}
+
+template <class T>
+Status check_any(const char* operand, const AnyView<T>& view, const std::vector<int64_t>& shape, Use use) {
+  return check_view(operand, view.data, shape, view.stride, shape, sizeof(T), use);
+}
+
 bool empty(const std::vector<int64_t>& shape) { return std::find(shape.begin(), shape.end(), 0) != shape.end(); }
 
 }  // namespace
@@ -72,6 +91,9 @@ bool empty(const std::vector<int64_t>& shape) { return std::find(shape.begin(), 
 template <class T>
 Status relu(const std::vector<int64_t>& shape, const AnyView<const T>& src, const AnyView<T>& dst,
             const Options& options) {
+  if (Status s = check_shape(shape); !s) return s;
+  if (Status s = check_any("src", src, shape, Use::read); !s) return s;
+  if (Status s = check_any("dst", dst, shape, Use::write); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr || empty(shape)) return status;
@@ -85,6 +107,10 @@ Status relu(const std::vector<int64_t>& shape, const AnyView<const T>& src, cons
 template <class T>
 Status relu_backward(const std::vector<int64_t>& shape, const AnyView<const T>& diff_dst, const AnyView<const T>& src,
                      const AnyView<T>& diff_src, const Options& options) {
+  if (Status s = check_shape(shape); !s) return s;
+  if (Status s = check_any("diff_dst", diff_dst, shape, Use::read); !s) return s;
+  if (Status s = check_any("src", src, shape, Use::read); !s) return s;
+  if (Status s = check_any("diff_src", diff_src, shape, Use::write); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr || empty(shape)) return status;

@@ -1,35 +1,29 @@
 // Max pooling.
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 
+#include "core/call.hpp"
+#include "core/check.hpp"
+#include "core/checked.hpp"
 #include "core/correlation.hpp"
 #include "core/dispatch.hpp"
-#include "core/jobs.hpp"
+#include "core/unaligned.hpp"
 #include "tapwise/layers.hpp"
 
 namespace tapwise {
 namespace {
 
-template <class T>
-T read(const byte* from) {
-  T value;
-  std::memcpy(&value, from, sizeof value);
-  return value;
-}
-template <class T>
-void write(byte* to, T value) {
-  std::memcpy(to, &value, sizeof value);
-}
-
-template <class T>
-Status check(const ConvProblem& p, const TensorView<const T>& src, const TensorView<const T>& dst) {
+// The geometry of a pooling, and its larger tensor's and its smaller tensor's views.
+Status check_pooling(const ConvProblem& p) noexcept {
   if (Status s = validate(p); !s) return s;
-  const Spatial out = dst_size(p);
-  const std::array<int64_t, 5> src_shape{p.batch, p.in_channels, p.src[0], p.src[1], p.src[2]};
-  const std::array<int64_t, 5> dst_shape{p.batch, p.in_channels, out[0], out[1], out[2]};
-  if (p.out_channels != p.in_channels || p.groups != p.in_channels || src.shape != src_shape || dst.shape != dst_shape)
-    return Status::error(Code::invalid_argument, "src and dst do not have the shapes that the pooling implies");
+  if (p.out_channels != p.in_channels || p.groups != p.in_channels)
+    return Status::error(Code::invalid_argument,
+                         "pooling is depthwise: groups, in_channels and out_channels are equal");
+  for (std::size_t a = 0; a < 3; ++a) {
+    const int64_t extent = (p.kernel[a] - 1) * p.dilation[a];
+    if (std::max(p.pad_low[a], p.pad_high[a]) > extent)
+      return Status::error(Code::invalid_argument, "a window of padding alone has no maximum");
+  }
   return {};
 }
 
@@ -66,17 +60,16 @@ void pool_row(const std::array<Axis, 3>& axis, const kernels::Kernels<T>& k, con
   const int64_t channels = dst.shape[1];
   for (int64_t c = 0; c < channels; ++c)
     for (int64_t w = 0; w < axis[2].out; ++w)
-      write(to + c * dst.stride[1] + w * dst.stride[4], -std::numeric_limits<T>::infinity());
+      store(to + c * dst.stride[1] + w * dst.stride[4], -std::numeric_limits<T>::infinity());
   const Taps kd = taps_at(axis[0], d), kh = taps_at(axis[1], h);
+  // Of a row's taps only those that meet real input for some output: from the last output's first to the first's last.
+  const Taps row_taps{taps_at(axis[2], axis[2].out - 1).low, taps_at(axis[2], 0).high};
   for (int64_t i = kd.low; i < kd.high; ++i) {
     for (int64_t j = kh.low; j < kh.high; ++j) {
-      const byte* row = from + (d * axis[0].stride + i * axis[0].dilation + axis[0].offset) * src.stride[2] +
-                        (h * axis[1].stride + j * axis[1].dilation + axis[1].offset) * src.stride[3];
-      for (int64_t kw = 0; kw < axis[2].taps; ++kw) {
+      const byte* row = from + axis[0].index(d, i) * src.stride[2] + axis[1].index(h, j) * src.stride[3];
+      for (int64_t kw = row_taps.low; kw < row_taps.high; ++kw) {
         const Taps q = outputs_at(axis[2], kw);
-        const auto pixel = [&](int64_t w) {
-          return row + (w * axis[2].stride + kw * axis[2].dilation + axis[2].offset) * src.stride[4];
-        };
+        const auto pixel = [&](int64_t w) { return row + axis[2].index(w, kw) * src.stride[4]; };
         if (by_channels) {
           for (int64_t w = q.low; w < q.high; ++w)
             k.maximum({to + w * dst.stride[4], pixel(w), nullptr, dst.stride[1], src.stride[1], 0, channels});
@@ -97,7 +90,7 @@ void pool_plane_backward(const std::array<Axis, 3>& axis, const byte* diff_dst, 
   for (int64_t d = 0; d < axis[0].in; ++d)
     for (int64_t h = 0; h < axis[1].in; ++h)
       for (int64_t w = 0; w < axis[2].in; ++w)
-        write(diff_src + d * diff_src_stride[0] + h * diff_src_stride[1] + w * diff_src_stride[2], T{0});
+        store(diff_src + d * diff_src_stride[0] + h * diff_src_stride[1] + w * diff_src_stride[2], T{0});
   for (int64_t d = 0; d < axis[0].out; ++d) {
     for (int64_t h = 0; h < axis[1].out; ++h) {
       for (int64_t w = 0; w < axis[2].out; ++w) {
@@ -107,10 +100,8 @@ void pool_plane_backward(const std::array<Axis, 3>& axis, const byte* diff_dst, 
         for (int64_t i = kd.low; i < kd.high; ++i) {
           for (int64_t j = kh.low; j < kh.high; ++j) {
             for (int64_t l = kw.low; l < kw.high; ++l) {
-              const Spatial at{d * axis[0].stride + i * axis[0].dilation + axis[0].offset,
-                               h * axis[1].stride + j * axis[1].dilation + axis[1].offset,
-                               w * axis[2].stride + l * axis[2].dilation + axis[2].offset};
-              const T value = read<T>(src + at[0] * src_stride[0] + at[1] * src_stride[1] + at[2] * src_stride[2]);
+              const Spatial at{axis[0].index(d, i), axis[1].index(h, j), axis[2].index(w, l)};
+              const T value = load<T>(src + at[0] * src_stride[0] + at[1] * src_stride[1] + at[2] * src_stride[2]);
               if (winner != nullptr && !(value > best || (value != value && best == best))) continue;
               best = value;
               winner = diff_src + at[0] * diff_src_stride[0] + at[1] * diff_src_stride[1] + at[2] * diff_src_stride[2];
@@ -118,8 +109,8 @@ void pool_plane_backward(const std::array<Axis, 3>& axis, const byte* diff_dst, 
           }
         }
         if (winner != nullptr)
-          write(winner, read<T>(winner) + read<T>(diff_dst + d * diff_dst_stride[0] + h * diff_dst_stride[1] +
-                                                  w * diff_dst_stride[2]));
+          store(winner, load<T>(diff_dst + d * diff_dst_stride[0] + h * diff_dst_stride[1] + w * diff_dst_stride[2]),
+                true);
       }
     }
   }
@@ -131,10 +122,14 @@ Spatial space(const std::array<int64_t, 5>& stride) { return {stride[2], stride[
 
 template <class T>
 Status max_pool(const ConvProblem& p, TensorView<const T> src, TensorView<T> dst, const Options& options) {
-  if (Status s = check<T>(p, src, dst); !s) return s;
+  if (Status s = check_pooling(p); !s) return s;
+  if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
+  if (Status s = check_view("dst", dst, dst_shape(p), Use::write); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return status;
+  src = normalised(src);
+  dst = normalised(dst);
   const std::array<Axis, 3> axis = axes_of(p);
   const bool by_channels = std::abs(src.stride[1]) < std::abs(src.stride[4]);
   const int64_t items = p.batch * axis[0].out * axis[1].out;
@@ -148,7 +143,11 @@ Status max_pool(const ConvProblem& p, TensorView<const T> src, TensorView<T> dst
 template <class T>
 Status max_pool_backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
                          TensorView<T> diff_src, const Options& options) {
-  if (Status s = check<T>(p, src, diff_dst); !s) return s;
+  if (Status s = check_pooling(p); !s) return s;
+  if (Status s = check_view("diff_dst", diff_dst, dst_shape(p), Use::read); !s) return s;
+  if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
+  if (Status s = check_view("diff_src", diff_src, src_shape(p), Use::write); !s) return s;
+  if (Status s; active_table(s) == nullptr) return s;
   const std::array<Axis, 3> axis = axes_of(p);
   const int64_t items = p.batch * p.in_channels;
   parallel_for(items, threads_for(options, flops(p), items), [&](int64_t item, int) {

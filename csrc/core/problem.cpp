@@ -64,8 +64,8 @@ Status validate(const ConvProblem& p) noexcept {
   }
   for (const auto& [what, count] :
        {std::pair{"src", src_count}, std::pair{"dst", dst_count}, std::pair{"weights", weights_count}})
-    if (count.overflowed)
-      return Status::error(Code::overflow, "the size of %s in bytes does not fit into 64 bits", what);
+    if (count.overflowed || count.value > kMostBytes)
+      return Status::error(Code::overflow, "%s is too large: its bytes are more than 2^52", what);
   return {};
 }
 
@@ -78,20 +78,54 @@ Spatial dst_size(const ConvProblem& p) noexcept {
   return size;
 }
 
+namespace {
+
+__extension__ using Wide = __int128;
+
+// The sum of floor((a * i + b) / m) for i in [0, n), by Euclid's algorithm on a and m: exchange the two axes of the
+// lattice points under the line. a, b >= 0.
+Wide floor_sum(Wide n, Wide m, Wide a, Wide b) noexcept {
+  Wide sum = 0;
+  while (n > 0) {
+    sum += n * (n - 1) / 2 * (a / m) + n * (b / m);
+    a %= m;
+    b %= m;
+    const Wide top = a * n + b;
+    if (top < m) break;
+    n = top / m;
+    b = top % m;
+    const Wide previous = m;
+    m = a;
+    a = previous;
+  }
+  return sum;
+}
+
+// Pairs of output q < outputs and tap k < taps with q * stride + k * dilation < limit.
+Wide pairs_below(std::int64_t limit, std::int64_t outputs, std::int64_t taps, std::int64_t stride,
+                 std::int64_t dilation) noexcept {
+  if (limit <= 0) return 0;
+  // Taps that any output meets, then those that all outputs meet.
+  const std::int64_t some = std::min(taps, ceil_div(limit, dilation));
+  const std::int64_t spare = limit - 1 - (outputs - 1) * stride;
+  const std::int64_t all = spare < 0 ? 0 : std::min(some, spare / dilation + 1);
+  // The others, from the last on: 1 + floor((limit - 1 - k * dilation) / stride) outputs each.
+  return Wide{all} * outputs + (some - all) +
+         floor_sum(some - all, stride, dilation, limit - 1 - (some - 1) * dilation);
+}
+
+}  // namespace
+
 double flops(const ConvProblem& p) noexcept {
   double products = static_cast<double>(p.batch) * static_cast<double>(p.out_channels) *
                     static_cast<double>(p.in_channels / p.groups);
   const Spatial dst = dst_size(p);
   for (std::size_t a = 0; a < 3; ++a) {
-    // For each tap, the output positions q with 0 <= q * stride + shift < src.
-    double pairs = 0;
-    for (std::int64_t k = 0; k < p.kernel[a]; ++k) {
-      const std::int64_t shift = k * p.dilation[a] - p.pad_low[a];
-      const std::int64_t first = shift >= 0 ? 0 : ceil_div(-shift, p.stride[a]);
-      const std::int64_t last = shift >= p.src[a] ? 0 : ceil_div(p.src[a] - shift, p.stride[a]);
-      pairs += static_cast<double>(std::max<std::int64_t>(0, std::min(last, dst[a]) - first));
-    }
-    products *= pairs;
+    // Pairs that end before the end of src, less those that end before its beginning.
+    const auto below = [&](std::int64_t limit) {
+      return pairs_below(limit, dst[a], p.kernel[a], p.stride[a], p.dilation[a]);
+    };
+    products *= static_cast<double>(below(p.src[a] + p.pad_low[a]) - below(p.pad_low[a]));
   }
   return 2 * products;
 }

@@ -2,7 +2,10 @@
 
 #include <cstdlib>
 
+#include "core/call.hpp"
+#include "core/jobs.hpp"
 #include "core/tiles.hpp"
+#include "core/unaligned.hpp"
 
 namespace tapwise {
 namespace {
@@ -10,12 +13,13 @@ namespace {
 using kernels::Operand;
 using kernels::OperandOffset;
 
-constexpr int64_t kCacheLine = 64;
-
 // Both bands and the buffer share the second-level cache.
 constexpr int64_t kBandBytes = 192 * 1024;
 constexpr int64_t kBufferBytes = 256 * 1024;
 constexpr int64_t kOutChannels = 64;
+
+// Rows of a block are not cut below this for the sake of more input channels at a time.
+constexpr int64_t kShortestRow = 64;
 
 // As in the forward pass: how many pieces of work there should be, and what the private sums of chunks may take.
 constexpr int64_t kEnoughItems = 16;
@@ -26,9 +30,12 @@ constexpr double kPixelLanes = 0.7, kGroupLanes = 0.7, kTransposedBand = 0.5;
 Lanes choose_lanes(const Correlation& c, int64_t v) {
   const bool dense = std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) &&
                      std::abs(c.dst_stride.g) <= std::abs(c.dst_stride.space[2]);
-  const double channels = lane_use(c.out_channels, v);
-  const double pixels = kPixelLanes * lane_use(c.axis[2].out, v);
-  const double groups = c.groups == 1 ? 0 : kGroupLanes * lane_use(c.groups, v) * (dense ? 1 : kTransposedBand);
+  const double positions = static_cast<double>(c.batch) * static_cast<double>(c.positions());
+  const double o_use = lane_use(c.out_channels, v), g_use = lane_use(c.groups, v);
+  const double channels = with_packing(o_use, o_use, positions);
+  const double pixels = with_packing(kPixelLanes * lane_use(c.axis[2].out, v), 1, positions);
+  const double groups =
+      c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (dense ? 1 : kTransposedBand), g_use, positions);
   if (channels >= pixels && channels >= groups) return Lanes::channels;
   return pixels >= groups ? Lanes::pixels : Lanes::groups;
 }
@@ -125,7 +132,9 @@ Buffer buffer_of(const Correlation& c, const WeightGradientPlan& p, int64_t inde
 template <class T>
 void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
   constexpr auto element = int64_t{sizeof(T)};
-  const auto buffer = [&](int64_t channels) { return p.panels_per_item * c.taps() * channels * p.width * element; };
+  const auto buffer = [&](int64_t channels) {
+    return capped_product(p.panels_per_item, c.taps(), channels, p.width, element);
+  };
   p.c_block = c.in_channels;
   while (p.c_block > 1 && buffer(p.c_block) > kBufferBytes) p.c_block = ceil_div(p.c_block, 2);
 
@@ -133,18 +142,21 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
   const auto fits = [&] {
     return src_layout<T>(p, c, block, p.c_block).bytes + dst_layout<T>(p, c, block).bytes <= kBandBytes;
   };
-  while (!fits() && block[2] > kCacheLine) block[2] = ceil_div(block[2], 2);
+  while (!fits() && block[2] > kShortestRow) block[2] = ceil_div(block[2], 2);
   while (!fits() && p.c_block > 1) p.c_block = ceil_div(p.c_block, 2);
   while (!fits() && block[2] > 1) block[2] = ceil_div(block[2], 2);
   for (const std::size_t a : {std::size_t{1}, std::size_t{0}}) {
     if (block[2] < c.axis[2].out || (a == 0 && block[1] < c.axis[1].out)) break;
-    while (block[a] < c.axis[a].out) {
-      ++block[a];
-      if (!fits()) {
-        --block[a];
-        break;
-      }
+    // The most that fit, by bisection: a band grows with its block.
+    int64_t most = c.axis[a].out;
+    for (int64_t least = 1; least < most;) {
+      block[a] = least + (most - least + 1) / 2;
+      if (fits())
+        least = block[a];
+      else
+        most = block[a] - 1;
     }
+    block[a] = most;
   }
   p.c_blocks = ceil_div(c.in_channels, p.c_block);
 
@@ -169,7 +181,7 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
   p.dst_band = dst_layout<T>(p, c, p.block);
 
   const int64_t total_bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
-  const int64_t affordable = kChunkSumBytes / (p.buffers() * p.buffer_numbers * element);
+  const int64_t affordable = kChunkSumBytes / capped_product(p.buffers(), p.buffer_numbers, element);
   p.chunks = std::max<int64_t>(1, std::min({wanted, total_bands, affordable}));
 }
 
@@ -262,11 +274,76 @@ void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const ker
   }
 }
 
+template <class T>
+void run_item(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, int64_t item, T* sums,
+              byte* scratch) {
+  // The chunk varies fastest: neighbouring items share their channels, not their pixels.
+  const int64_t chunk = item % p.chunks;
+  const Buffer buffer = buffer_of(c, p, item / p.chunks);
+  auto* const to = reinterpret_cast<byte*>(sums + item * p.buffer_numbers);
+  const int64_t bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
+  const int64_t first = bands * chunk / p.chunks, last = bands * (chunk + 1) / p.chunks;
+  for (int64_t band = first; band < last; ++band) {
+    const Bands read = read_bands(c, p, k, buffer, band, scratch);
+    multiply_bands(c, p, k, buffer, read, band != first, to);
+  }
+}
+
+// Where tap `tap`, of all three axes, lies in diff_weights.
+int64_t tap_offset(const Correlation& c, int64_t tap) {
+  const int64_t kw = tap % c.axis[2].taps, rest = tap / c.axis[2].taps;
+  return rest / c.axis[1].taps * c.weights_stride.tap[0] + rest % c.axis[1].taps * c.weights_stride.tap[1] +
+         kw * c.weights_stride.tap[2];
+}
+
+// Adds up the chunks of one buffer and stores it to diff_weights.
+template <class T>
+void store_buffer(const Correlation& c, const WeightGradientPlan& p, int64_t buffer, bool accumulate, const T* sums) {
+  const Buffer b = buffer_of(c, p, buffer);
+  const WeightStrides& s = c.weights_stride;
+  const bool by_groups = p.lanes == Lanes::groups;
+  const int64_t lane_stride = by_groups ? s.g : s.o;
+  byte* const weights = const_cast<byte*>(c.weights) + b.group * s.g + b.o_first * s.o + b.c_first * s.c;
+  const T* from = sums + buffer * p.chunks * p.buffer_numbers;
+  for (int64_t panel = 0; panel < b.panels; ++panel) {
+    const int64_t o = panel * p.panel_channels;
+    const int64_t lanes = by_groups ? b.group_lanes : std::min(p.panel_channels, b.o_count - o);
+    for (int64_t tap = 0; tap < c.taps(); ++tap) {
+      byte* const to = weights + o * s.o + tap_offset(c, tap);
+      for (int64_t ch = 0; ch < b.channels; ++ch) {
+        const T* const row = from + (tap * p.c_block + ch) * p.width;
+        for (int64_t lane = 0; lane < lanes; ++lane) {
+          T sum = row[lane];
+          for (int64_t chunk = 1; chunk < p.chunks; ++chunk) sum += row[chunk * p.buffer_numbers + lane];
+          store<T>(to + ch * s.c + lane * lane_stride, sum, accumulate);
+        }
+      }
+    }
+    from += c.taps() * p.c_block * p.width;
+  }
+}
+
+// An empty batch.
+template <class T>
+void store_zero(const Correlation& c, bool accumulate) {
+  if (accumulate) return;
+  const WeightStrides& s = c.weights_stride;
+  for (int64_t row = 0; row < c.groups * c.out_channels * c.in_channels; ++row)
+    for (int64_t tap = 0; tap < c.taps(); ++tap)
+      store<T>(const_cast<byte*>(c.weights) + row / c.in_channels / c.out_channels * s.g +
+                   row / c.in_channels % c.out_channels * s.o + row % c.in_channels * s.c + tap_offset(c, tap),
+               T{0});
+}
+
 }  // namespace
 
 int64_t WeightGradientPlan::scratch_bytes() const {
   return round_up(src_band.bytes, kCacheLine) + round_up(dst_band.bytes, kCacheLine) +
          round_up(block[0] * block[1] * int64_t{sizeof(OperandOffset)}, kCacheLine);
+}
+
+int64_t WeightGradientPlan::workspace_bytes(int threads, int64_t element_bytes) const {
+  return round_up(capped_product(sum_numbers(), element_bytes), kCacheLine) + threads * scratch_bytes();
 }
 
 template <class T>
@@ -287,58 +364,29 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
 }
 
 template <class T>
-void run_weight_gradient_item(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k,
-                              int64_t item, T* sums, byte* scratch) {
-  // The chunk varies fastest: neighbouring items share their channels, not their pixels.
-  const int64_t chunk = item % p.chunks;
-  const Buffer buffer = buffer_of(c, p, item / p.chunks);
-  auto* const to = reinterpret_cast<byte*>(sums + item * p.buffer_numbers);
-  const int64_t bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
-  const int64_t first = bands * chunk / p.chunks, last = bands * (chunk + 1) / p.chunks;
-  for (int64_t band = first; band < last; ++band) {
-    const Bands read = read_bands(c, p, k, buffer, band, scratch);
-    multiply_bands(c, p, k, buffer, read, band != first, to);
+Status run_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k, const Options& options) {
+  if (c.batch == 0) {
+    store_zero<T>(c, options.accumulate);
+    return {};
   }
+  const WeightGradientPlan plan = plan_weight_gradient(c, k);
+  const int threads = threads_for(options, flops_of(c), plan.items());
+  const int64_t bytes = plan.workspace_bytes(threads, sizeof(T));
+  const Workspace workspace(bytes);
+  if (workspace.data() == nullptr) return out_of_memory(bytes);
+  T* const sums = reinterpret_cast<T*>(workspace.data());
+  byte* const scratch = workspace.data() + bytes - threads * plan.scratch_bytes();
+  parallel_for(plan.items(), threads, [&](int64_t item, int thread) {
+    run_item(c, plan, k, item, sums, scratch + thread * plan.scratch_bytes());
+  });
+  parallel_for(plan.buffers(), threads,
+               [&](int64_t buffer, int) { store_buffer(c, plan, buffer, options.accumulate, sums); });
+  return {};
 }
 
-template <class T>
-void store_weight_gradient(const Correlation& c, const WeightGradientPlan& p, int64_t buffer, bool accumulate,
-                           const T* sums) {
-  const Buffer b = buffer_of(c, p, buffer);
-  const WeightStrides& s = c.weights_stride;
-  const bool by_groups = p.lanes == Lanes::groups;
-  const int64_t lane_stride = by_groups ? s.g : s.o;
-  const T* from = sums + buffer * p.chunks * p.buffer_numbers;
-  byte* const weights = const_cast<byte*>(c.weights) + b.group * s.g + b.o_first * s.o + b.c_first * s.c;
-  for (int64_t panel = 0; panel < b.panels; ++panel) {
-    const int64_t o = panel * p.panel_channels;
-    const int64_t lanes = by_groups ? b.group_lanes : std::min(p.panel_channels, b.o_count - o);
-    for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
-      for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
-        for (int64_t kw = 0; kw < c.axis[2].taps; ++kw) {
-          byte* to = weights + o * s.o + kd * s.tap[0] + kh * s.tap[1] + kw * s.tap[2];
-          for (int64_t ch = 0; ch < p.c_block; ++ch, to += s.c, from += p.width) {
-            if (ch >= b.channels) continue;
-            for (int64_t lane = 0; lane < lanes; ++lane) {
-              T sum = from[lane];
-              for (int64_t chunk = 1; chunk < p.chunks; ++chunk) sum += from[chunk * p.buffer_numbers + lane];
-              T old = 0;
-              if (accumulate) std::memcpy(&old, to + lane * lane_stride, sizeof old);
-              sum += old;
-              std::memcpy(to + lane * lane_stride, &sum, sizeof sum);
-            }
-          }
-        }
-      }
-    }
-  }
-}
-
-#define TAPWISE_INSTANTIATE(T)                                                                                         \
-  template WeightGradientPlan plan_weight_gradient<T>(const Correlation&, const kernels::Kernels<T>&);                 \
-  template void run_weight_gradient_item<T>(const Correlation&, const WeightGradientPlan&, const kernels::Kernels<T>&, \
-                                            int64_t, T*, byte*);                                                       \
-  template void store_weight_gradient<T>(const Correlation&, const WeightGradientPlan&, int64_t, bool, const T*);
+#define TAPWISE_INSTANTIATE(T)                                                                         \
+  template WeightGradientPlan plan_weight_gradient<T>(const Correlation&, const kernels::Kernels<T>&); \
+  template Status run_weight_gradient<T>(const Correlation&, const kernels::Kernels<T>&, const Options&);
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)
 #undef TAPWISE_INSTANTIATE

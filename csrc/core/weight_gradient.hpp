@@ -5,6 +5,7 @@
 #include "core/correlation.hpp"
 #include "core/lanes.hpp"
 #include "kernels/table.hpp"
+#include "tapwise/operations.hpp"
 
 namespace tapwise {
 
@@ -33,21 +34,17 @@ struct WeightGradientPlan {
 
   int64_t buffers() const { return units * o_blocks * c_blocks; }
   int64_t items() const { return buffers() * chunks; }
-  int64_t sum_numbers() const { return buffers() * chunks * buffer_numbers; }
+  int64_t sum_numbers() const { return capped_product(buffers(), chunks, buffer_numbers); }
   int64_t scratch_bytes() const;
+  int64_t workspace_bytes(int threads, int64_t element_bytes) const;
 };
 
+/// Decides, from shapes and strides alone.
 template <class T>
 WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k);
 
-/// c.dst is diff_dst; c.weights is not touched. `sums` holds plan.sum_numbers().
+/// Plans and runs. c.dst is diff_dst, c.weights is diff_weights.
 template <class T>
-void run_weight_gradient_item(const Correlation& c, const WeightGradientPlan& plan, const kernels::Kernels<T>& k,
-                              int64_t item, T* sums, byte* scratch);
-
-/// Adds up the chunks of one buffer and stores it to diff_weights (c.weights).
-template <class T>
-void store_weight_gradient(const Correlation& c, const WeightGradientPlan& plan, int64_t buffer, bool accumulate,
-                           const T* sums);
+Status run_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k, const Options& options);
 
 }  // namespace tapwise

@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "core/checked.hpp"
+
 namespace tapwise {
 namespace {
 
@@ -28,6 +30,7 @@ Kept& kept() noexcept {
 }  // namespace
 
 Workspace::Workspace(std::int64_t bytes) noexcept {
+  if (bytes > kMostBytes) return;
   if (bytes < 1) bytes = 1;
   Kept& k = kept();
   if (bytes > kKeptBytes || k.lent) {

@@ -1,17 +1,19 @@
-// The roof: independent multiply-adds on registers alone. The empty asm makes each accumulator opaque, so that the
-// compiler can neither fold the loop nor move it to memory.
+// The roof: independent multiply-adds on registers alone. The accumulator is a factor, so that no product is the same
+// twice and could be computed once; the empty asm makes it opaque, so that the compiler can neither fold the loop nor
+// move it to memory.
 template <class T>
 double fma_loop(int64_t iterations) {
   constexpr int chains = 12;
   Vec<T> acc[chains] = {};
-  Vec<T> a = Vec<T>::broadcast(T(0.5)), b = Vec<T>::broadcast(T(1));
+  const Vec<T> a = Vec<T>::broadcast(T(0.5)), b = Vec<T>::broadcast(T(1));
   for (int64_t i = 0; i < iterations; ++i) {
     TAPWISE_UNROLL
-    for (int k = 0; k < chains; ++k) acc[k].multiply_add(a, b);
+    for (int k = 0; k < chains; ++k) acc[k].value = acc[k].value * a.value + b.value;
     TAPWISE_UNROLL
     for (int k = 0; k < chains; ++k) asm volatile("" : "+" TAPWISE_VECTOR_CONSTRAINT(acc[k].value));
   }
-  for (int k = 1; k < chains; ++k) acc[0] += acc[k];
+  TAPWISE_UNROLL  // an array that is indexed anywhere would live in memory everywhere
+      for (int k = 1; k < chains; ++k) acc[0] += acc[k];
   T sink[Vec<T>::size];
   acc[0].store(sink);
   asm volatile("" : : "r"(sink) : "memory");

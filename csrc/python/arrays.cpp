@@ -4,45 +4,45 @@
 #include <cstdlib>
 #include <numeric>
 
+#include "core/check.hpp"
+
 namespace tapwise::python {
 namespace {
 
 constexpr int kDlpackCpu = 1;
 
-py::array import_array(py::handle object, const char* name) {
-  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
-  if (py::hasattr(object, "__dlpack__")) {
-    if (py::hasattr(object, "__dlpack_device__")) {
-      const auto device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>();
-      if (device.first != kDlpackCpu)
-        value_error(name, " lies on DLPack device type ", device.first, ", not in CPU memory (1); see tapwise.cuda");
-    }
-    try {
-      return py::module_::import("numpy").attr("from_dlpack")(object).cast<py::array>();
-    } catch (py::error_already_set& error) {
-      type_error(name, ": __dlpack__ of ", describe(object), " failed: ", py::str(error.value()).cast<std::string>());
-    }
+// The object's array through NumPy; what an exporter raises becomes a TypeError that names the operand.
+template <class Import>
+py::array imported(py::handle object, const char* name, const char* protocol, Import&& import) {
+  try {
+    return import();
+  } catch (py::error_already_set& error) {
+    type_error(name, ": ", protocol, " of ", describe(object), " failed: ", py::str(error.value()).cast<std::string>());
+  } catch (const py::cast_error&) {
+    type_error(name, ": ", protocol, " of ", describe(object), " gives something else than the protocol says");
   }
-  if (py::hasattr(object, "__array_interface__"))
-    return py::module_::import("numpy").attr("asarray")(object).cast<py::array>();
-  type_error(name, " must be a NumPy array, or an object with __dlpack__ or __array_interface__, got ",
-             describe(object), object.is_none() ? "" : "; numpy.asarray(..., dtype=numpy.float32) makes an array");
 }
 
-// Whether two elements of the array share memory. Conservative only for strides that no slicing of an array gives.
-bool overlaps_itself(const Operand& a) {
-  std::vector<std::size_t> axes;
-  for (std::size_t i = 0; i < a.shape.size(); ++i) {
-    if (a.shape[i] == 0) return false;
-    if (a.shape[i] > 1) axes.push_back(i);
+py::array import_array(py::handle object, const char* name) {
+  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
+  const py::module_ numpy = py::module_::import("numpy");
+  if (py::hasattr(object, "__dlpack__")) {
+    int device = kDlpackCpu;
+    py::array array = imported(object, name, "__dlpack__", [&]() -> py::array {
+      if (py::hasattr(object, "__dlpack_device__"))
+        device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>().first;
+      return device == kDlpackCpu ? numpy.attr("from_dlpack")(object).cast<py::array>() : py::array();
+    });
+    if (device == kDlpackCpu) return array;
+    value_error(name, " lies on DLPack device type ", device, ", not in CPU memory (1); see tapwise.cuda");
   }
-  std::sort(axes.begin(), axes.end(), [&](auto i, auto j) { return std::abs(a.strides[i]) < std::abs(a.strides[j]); });
-  int64_t extent = a.is_double ? 8 : 4;
-  for (const std::size_t i : axes) {
-    if (std::abs(a.strides[i]) < extent) return true;
-    extent += (a.shape[i] - 1) * std::abs(a.strides[i]);
-  }
-  return false;
+  if (py::hasattr(object, "__cuda_array_interface__"))
+    value_error(name, " lies on a CUDA device, not in CPU memory; see tapwise.cuda");
+  if (py::hasattr(object, "__array_interface__"))
+    return imported(object, name, "__array_interface__",
+                    [&] { return numpy.attr("asarray")(object).cast<py::array>(); });
+  type_error(name, " must be a NumPy array, or an object with __dlpack__ or __array_interface__, got ",
+             describe(object), object.is_none() ? "" : "; numpy.asarray(..., dtype=numpy.float32) makes an array");
 }
 
 std::pair<const char*, const char*> bounds(const Operand& a) {
@@ -125,6 +125,15 @@ std::string describe(py::handle object) {
   return value.size() <= 40 ? type + " " + value : type;
 }
 
+std::string as_text(py::handle object, const char* name) {
+  if (!py::isinstance<py::str>(object)) type_error(name, " must be a string, got ", describe(object));
+  Py_ssize_t length = 0;
+  if (const char* text = PyUnicode_AsUTF8AndSize(object.ptr(), &length); text != nullptr)
+    return {text, static_cast<std::size_t>(length)};
+  PyErr_Clear();  // surrogates, which no name has
+  value_error(name, " must be one of its names, got ", describe(object));
+}
+
 int64_t as_int(py::handle object, const char* name) {
   if (PyBool_Check(object.ptr()) || !PyIndex_Check(object.ptr()))
     type_error(name, " must be an int, got ", describe(object));
@@ -152,9 +161,6 @@ void raise_if_failed(const Status& status) {
       return;
     case Code::out_of_memory:
       PyErr_SetString(PyExc_MemoryError, status.message);
-      throw py::error_already_set();
-    case Code::unsupported:
-      PyErr_SetString(PyExc_RuntimeError, status.message);
       throw py::error_already_set();
     default:
       throw py::value_error(status.message);
@@ -200,7 +206,7 @@ Operand result(py::handle out, const char* name, const Shape& shape, const Opera
     type_error(name, " must have the dtype of ", like.name, ", ", like.dtype(), ", got ", r.dtype());
   if (r.shape != shape) value_error(name, " must have shape ", tuple_text(shape), ", got ", tuple_text(r.shape));
   if (!r.array.writeable()) value_error(name, " must be writable, got a read-only array");
-  if (overlaps_itself(r))
+  if (overlaps_itself(r.shape, r.strides, r.is_double ? 8 : 4))
     value_error(name, " must not overlap itself, got strides ", tuple_text(r.strides), " for shape ",
                 tuple_text(r.shape));
   for (const Operand* input : inputs)

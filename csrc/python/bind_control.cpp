@@ -21,10 +21,7 @@ int index_of(const std::string& name, const char* what) {
   value_error(what, " must be one of ", names, ", got \"", name, "\"");
 }
 
-int as_algorithm(py::handle object) {
-  if (!py::isinstance<py::str>(object)) type_error("algorithm must be a string, got ", describe(object));
-  return index_of(object.cast<std::string>(), "algorithm");
-}
+int as_algorithm(py::handle object) { return index_of(as_text(object, "algorithm"), "algorithm"); }
 
 std::atomic<int> default_algorithm{-1};  // -1: what TAPWISE_ALGORITHM says, else "auto"
 thread_local int algorithm_override = -1;

@@ -16,8 +16,7 @@ constexpr struct {
                    {"bias_grad", "bwd_b", Direction::backward_bias}};
 
 Direction as_direction(py::handle object) {
-  if (!py::isinstance<py::str>(object)) type_error("direction must be a string, got ", describe(object));
-  const auto wanted = object.cast<std::string>();
+  const std::string wanted = as_text(object, "direction");
   for (const auto& [name, alias, direction] : kDirections)
     if (wanted == name || wanted == alias) return direction;
   value_error("direction must be one of \"forward\", \"input_grad\", \"weight_grad\", \"bias_grad\", got \"", wanted,
@@ -31,8 +30,9 @@ py::dict explain(py::handle x_shape, py::handle weight_shape, py::handle stride,
   const Geometry g = forward_geometry(x, as_shape(weight_shape, "weight_shape"),
                                       {stride, padding, dilation, groups, flip, layout, weight_layout}, 0, "x_shape");
   const Direction direction = as_direction(direction_name);
+  if (dtype.is_none()) type_error("dtype must be float32 or float64, got None");
   const auto kind = py::dtype::from_args(py::reinterpret_borrow<py::object>(dtype));
-  if (kind.kind() != 'f' || (kind.itemsize() != 4 && kind.itemsize() != 8))
+  if (kind.kind() != 'f' || kind.byteorder() != '=' || (kind.itemsize() != 4 && kind.itemsize() != 8))
     type_error("dtype must be float32 or float64, got ", describe(dtype));
   const bool is_double = kind.itemsize() == 8;
   const Options options{.threads = as_threads(threads)};

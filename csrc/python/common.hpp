@@ -43,6 +43,9 @@ py::tuple as_tuple(const Shape& shape);
 /// The type's name and, where it is short, the value: for messages.
 std::string describe(py::handle object);
 
+/// A string; anything else is a TypeError naming the parameter.
+std::string as_text(py::handle object, const char* name);
+
 /// An int, or anything with __index__; a bool or float is a TypeError naming the parameter, a number beyond 64 bits a
 /// ValueError.
 int64_t as_int(py::handle object, const char* name);

@@ -13,7 +13,7 @@ std::size_t first_axis(int rank) { return static_cast<std::size_t>(3 - rank); }
 // A zero-dimensional array is a number.
 bool is_sequence(py::handle object) {
   if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object).ndim() > 0;
-  return PyTuple_Check(object.ptr()) || PyList_Check(object.ptr());
+  return PySequence_Check(object.ptr()) && !py::isinstance<py::str>(object) && !py::isinstance<py::bytes>(object);
 }
 
 void check_range(const char* name, int64_t value, int64_t low) {
@@ -75,7 +75,7 @@ void set_padding_by_name(ConvProblem& p, const std::string& name, int rank) {
 }
 
 void set_padding(ConvProblem& p, py::handle padding, int rank) {
-  if (py::isinstance<py::str>(padding)) return set_padding_by_name(p, padding.cast<std::string>(), rank);
+  if (py::isinstance<py::str>(padding)) return set_padding_by_name(p, as_text(padding, "padding"), rank);
   const std::size_t first = first_axis(rank);
   if (!is_sequence(padding)) {
     p.pad_low = p.pad_high = as_spatial(padding, "padding", rank, 0, 0);
@@ -139,14 +139,29 @@ std::string other_layout(const Layout& layout) {
   return (layout.batched() ? "N" : "") + (last ? "C" + space : space + "C");
 }
 
+// Another order of the weight's axes in which its channels would match, "" if there is none.
+std::string fitting_weight_layout(const Shape& shape, const Layout& weights, bool transposed, int64_t channels) {
+  const std::string space = std::string("DHW").substr(static_cast<std::size_t>(3 - weights.rank));
+  for (const std::string& name : transposed ? std::vector{"IO" + space, "I" + space + "O", space + "OI"}
+                                            : std::vector{"OI" + space, "O" + space + "I", space + "IO"}) {
+    const auto sizes = canonical(shape, weight_layout(py::str(name), weights.rank, transposed));
+    if (name != weights.name && sizes[transposed ? 0 : 1] == channels) return name;
+  }
+  return "";
+}
+
 [[noreturn]] void channel_mismatch(const Shape& x_shape, const Layout& layout, const char* x_name, int64_t expected,
-                                   int64_t got, const Shape& weight_shape, const Layout& weights, int64_t groups) {
+                                   int64_t got, const Shape& weight_shape, const Layout& weights, int64_t groups,
+                                   bool transposed = false) {
   std::string hint;
   const Layout other = activation_layout(py::str(other_layout(layout)), layout.rank);
   if (canonical(x_shape, other)[1] == expected)
     hint = "; did you mean layout=\"" + other.name + "\"?";
-  else if (groups == 1 && got % expected == 0 && got > expected)
+  else if (groups == 1 && !transposed && got % expected == 0 && got > expected)
     hint = text("; did you mean groups=", got / expected, "?");
+  else if (const std::string fits = fitting_weight_layout(weight_shape, weights, transposed, got);
+           groups == 1 && !fits.empty())
+    hint = "; did you mean weight_layout=\"" + fits + "\"?";
   else
     hint = text("; weight of shape ", tuple_text(weight_shape), " in weight_layout \"", weights.name,
                 "\" with groups=", groups, " takes ", expected);
@@ -204,7 +219,9 @@ bool as_bool(py::handle object, const char* name) {
 Shape as_shape(py::handle object, const char* name) {
   if (!is_sequence(object)) type_error(name, " must be a tuple of ints, got ", describe(object));
   Shape shape;
-  for (const py::handle size : py::reinterpret_borrow<py::sequence>(object)) {
+  for (const py::object size : py::reinterpret_borrow<py::sequence>(object)) {
+    if (PyBool_Check(size.ptr()) || !PyIndex_Check(size.ptr()) || is_sequence(size))
+      type_error(name, " must be a tuple of ints, got ", describe(object));
     shape.push_back(as_int(size, name));
     if (shape.back() < 0) value_error(name, " must not have negative sizes, got ", describe(object));
   }
@@ -301,7 +318,7 @@ Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py
   p.batch = x[0];
   p.out_channels = x[1];
   if (weights[0] != x[1])
-    channel_mismatch(x_shape, g.activations, "x", weights[0], x[1], weight_shape, g.weights, p.groups);
+    channel_mismatch(x_shape, g.activations, "x", weights[0], x[1], weight_shape, g.weights, p.groups, true);
   if (x[1] % p.groups != 0)
     value_error("x has ", x[1], " channels (shape ", tuple_text(x_shape), "), which groups=", p.groups,
                 " does not divide");
@@ -314,7 +331,7 @@ Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py
 
   std::string name;
   if (py::isinstance<py::str>(arguments.padding)) {
-    name = arguments.padding.cast<std::string>();
+    name = as_text(arguments.padding, "padding");
     if (name != "valid" && name != "same" && name != "same_lower")
       value_error(
           "padding of conv_transpose must be an int, one per axis, (low, high) pairs, or one of \"valid\", "

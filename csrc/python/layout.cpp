@@ -25,8 +25,7 @@ std::string join(const std::vector<std::string>& names) {
 
 // The layout called `name` among those allowed; else an error that lists them.
 Layout find(py::handle name, const char* parameter, const std::vector<std::string>& allowed, const char* axes) {
-  if (!py::isinstance<py::str>(name)) type_error(parameter, " must be a string, got ", describe(name));
-  const auto wanted = name.cast<std::string>();
+  const std::string wanted = as_text(name, parameter);
   for (const auto& candidate : allowed) {
     if (candidate != wanted) continue;
     int rank = 0;

@@ -66,6 +66,7 @@ def build_info() -> dict[str, Any]:
 def available_isas() -> tuple[str, ...]:
     """The instruction sets that are built and that this CPU can run, best first.
 
-    The best is used; the environment variable TAPWISE_ISA forces another, before the first call.
+    The best is used; the environment variable TAPWISE_ISA forces another for the whole process:
+    set it before tapwise is imported.
     """
     return _core.available_isas()

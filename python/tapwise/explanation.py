@@ -44,7 +44,7 @@ class Explanation:
             f"  workspace  {self.workspace_bytes:,} bytes",
             *(f"  copied     {copy}" for copy in self.copies),
         ]
-        if self.lanes:
+        if self.tile[0]:
             tile = f"{self.tile[0]} rows x {self.tile[1]} vectors of {self.lanes}, {self.work_items:,} pieces"
             lines.insert(4, f"  tile       {tile}")
         return "\n".join(lines)

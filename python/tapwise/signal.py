@@ -21,7 +21,8 @@ def convolve(
 ) -> Array:
     """The convolution of two arrays of 1 to 3 axes.
 
-    In one dimension this is :func:`numpy.convolve`, in more :func:`scipy.signal.convolve`.
+    In one dimension this is :func:`numpy.convolve`, in more :func:`scipy.signal.convolve`, except that the operands
+    swap places as NumPy's do in every mode.
 
     Parameters
     ----------
@@ -61,14 +62,11 @@ def correlate(
     reversed, as NumPy's is.
     """
     a, v, swapped = _operands(a, v, mode)
-    if not swapped:
-        return _filter(a, v, mode, False, out, algorithm, threads)
-    backwards = (slice(None, None, -1),) * a.ndim
-    if out is not None:
-        _filter(a, v, mode, False, out[backwards], algorithm, threads)
-        return out
-    result: Array = _filter(a, v, mode, False, None, algorithm, threads)[backwards]
-    return result
+    if swapped:
+        # The result is to be reversed: reverse both operands, and the padding with them.
+        backwards = (slice(None, None, -1),) * a.ndim
+        a, v = a[backwards], v[backwards]
+    return _filter(a, v, mode, False, out, algorithm, threads, swapped)
 
 
 def _operands(a: ArrayLike, v: ArrayLike, mode: str) -> tuple[Array, Array, bool]:
@@ -81,6 +79,10 @@ def _operands(a: ArrayLike, v: ArrayLike, mode: str) -> tuple[Array, Array, bool
             raise ValueError(f"{name} must have 1 to 3 axes, got shape {array.shape}")
         if array.size == 0:
             raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    if a.dtype != v.dtype:
+        raise TypeError(
+            f"v must have the dtype of a, {a.dtype}, got {v.dtype}; dtypes are never mixed, v.astype(numpy.{a.dtype}) casts"
+        )
     if a.ndim != v.ndim:
         raise ValueError(f"v must have as many axes as a, {a.ndim}, got shape {v.shape}")
     larger = [n > m for m, n in zip(a.shape, v.shape, strict=True)]
@@ -103,14 +105,19 @@ def _filter(
     out: Array | None,
     algorithm: str,
     threads: int | None,
+    mirrored: bool = False,
 ) -> Array:
-    pads = tuple(_pads(n, mode) for n in v.shape)
+    pads = tuple(_pads(n, mode)[:: -1 if mirrored else 1] for n in v.shape)
+    shape = tuple(m + sum(pad) - n + 1 for m, n, pad in zip(a.shape, v.shape, pads, strict=True))
+    result = np.empty(shape, a.dtype) if out is None else _core.as_array(out, "out")
+    if result.shape != shape:
+        raise ValueError(f"out must have shape {shape}, got {result.shape}")
     channel = (np.newaxis, np.newaxis)
-    result = _core.conv(
-        a[channel], v[channel], None, a.ndim, 1, pads, 1, 1, flip, None, None, None,
-        None if out is None else _core.as_array(out, "out")[channel], algorithm, threads,
+    _core.conv(
+        a[channel], v[channel], None, a.ndim, 1, pads, 1, 1, flip, None, None, None, result[channel],
+        algorithm, threads,
     )  # fmt: skip
-    return out if out is not None else result[0, 0]
+    return result if out is None else out
 
 
 def _pads(n: int, mode: Mode) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """What the arguments of the functions may be."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, SupportsIndex, TypeAlias
 
 import numpy.typing as npt
 
@@ -11,10 +11,10 @@ Array: TypeAlias = npt.NDArray[Any]
 ArrayLike: TypeAlias = Any
 """An Array, or any object with ``__dlpack__`` (on the CPU) or ``__array_interface__``."""
 
-IntOrInts: TypeAlias = int | Sequence[int]
+IntOrInts: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 """One int for all spatial axes, or one per axis."""
 
-Padding: TypeAlias = int | Sequence[int] | Sequence[int | tuple[int, int]] | str
+Padding: TypeAlias = SupportsIndex | Sequence[SupportsIndex] | Sequence[SupportsIndex | tuple[int, int]] | str
 """Zeros around the input; see :func:`tapwise.conv`."""
 
 Activation: TypeAlias = Literal["relu"] | None

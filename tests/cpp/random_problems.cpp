@@ -103,23 +103,28 @@ ConvProblem random_problem(Random& random) {
 
 int failures = 0;
 
-template <class T>
-void compare(const char* pass, int64_t seed, const Tensor<T>& result, const Tensor<T>& expected) {
-  const Shape& shape = result.view.shape;
+template <class Body>
+void for_each_index(const Shape& shape, Body&& body) {
   Shape i;
   for (i[0] = 0; i[0] < shape[0]; ++i[0])
     for (i[1] = 0; i[1] < shape[1]; ++i[1])
       for (i[2] = 0; i[2] < shape[2]; ++i[2])
         for (i[3] = 0; i[3] < shape[3]; ++i[3])
-          for (i[4] = 0; i[4] < shape[4]; ++i[4])
-            if (result.at(i) != expected.at(i)) {
-              std::printf("seed %lld %s of %zu-byte numbers at [%lld %lld %lld %lld %lld]: %g, expected %g\n",
-                          static_cast<long long>(seed), pass, sizeof(T), static_cast<long long>(i[0]),
-                          static_cast<long long>(i[1]), static_cast<long long>(i[2]), static_cast<long long>(i[3]),
-                          static_cast<long long>(i[4]), double(result.at(i)), double(expected.at(i)));
-              ++failures;
-              return;
-            }
+          for (i[4] = 0; i[4] < shape[4]; ++i[4]) body(i);
+}
+
+template <class T>
+void compare(const char* pass, int64_t seed, const Tensor<T>& result, const Tensor<T>& expected) {
+  bool told = false;
+  for_each_index(result.view.shape, [&](const Shape& i) {
+    if (told || result.at(i) == expected.at(i)) return;
+    std::printf("seed %lld %s of %zu-byte numbers at [%lld %lld %lld %lld %lld]: %g, expected %g\n",
+                static_cast<long long>(seed), pass, sizeof(T), static_cast<long long>(i[0]),
+                static_cast<long long>(i[1]), static_cast<long long>(i[2]), static_cast<long long>(i[3]),
+                static_cast<long long>(i[4]), double(result.at(i)), double(expected.at(i)));
+    told = true;
+    ++failures;
+  });
 }
 
 void expect_ok(const Status& status, int64_t seed) {
@@ -147,62 +152,44 @@ void check(int64_t seed) {
   const T* bias_data = with_bias ? bias.view.data : nullptr;
   const T start = options.accumulate ? T(-77) : T(0);
 
+  const auto relu = [&](Tensor<T>& t) {
+    if (options.relu) for_each_index(t.view.shape, [&](const Shape& i) { t.at(i) = std::max(t.at(i), T(0)); });
+  };
+
   Tensor<T> expected(dst_shape, random, false);
-  Shape i;
-  for (i[0] = 0; i[0] < p.batch; ++i[0])
-    for (i[1] = 0; i[1] < p.out_channels; ++i[1])
-      for (i[2] = 0; i[2] < out[0]; ++i[2])
-        for (i[3] = 0; i[3] < out[1]; ++i[3])
-          for (i[4] = 0; i[4] < out[2]; ++i[4])
-            expected.at(i) = start + (with_bias ? bias.at({i[1], 0, 0, 0, 0}) : T(0));
+  for_each_index(dst_shape,
+                 [&](const Shape& i) { expected.at(i) = start + (with_bias ? bias.at({i[1], 0, 0, 0, 0}) : T(0)); });
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected.at(d) += src.at(s) * weights.at(w); });
-  if (options.relu)
-    for (i[0] = 0; i[0] < p.batch; ++i[0])
-      for (i[1] = 0; i[1] < p.out_channels; ++i[1])
-        for (i[2] = 0; i[2] < out[0]; ++i[2])
-          for (i[3] = 0; i[3] < out[1]; ++i[3])
-            for (i[4] = 0; i[4] < out[2]; ++i[4]) expected.at(i) = std::max(expected.at(i), T(0));
+  relu(expected);
   expect_ok(forward<T>(p, src.view, weights.view, bias_data, bias.view.stride[0], dst.view, options), seed);
   compare("forward", seed, dst, expected);
-  options.relu = false;
 
   Tensor<T> gradient(dst_shape, random, true);
   Tensor<T> diff_src(src_shape, random, false), expected_src(src_shape, random, false);
   Tensor<T> src_bias({p.in_channels, 1, 1, 1, 1}, random, true);
-  for (i[0] = 0; i[0] < p.batch; ++i[0])
-    for (i[1] = 0; i[1] < p.in_channels; ++i[1])
-      for (i[2] = 0; i[2] < p.src[0]; ++i[2])
-        for (i[3] = 0; i[3] < p.src[1]; ++i[3])
-          for (i[4] = 0; i[4] < p.src[2]; ++i[4])
-            expected_src.at(i) = start + (with_bias ? src_bias.at({i[1], 0, 0, 0, 0}) : T(0));
+  for_each_index(src_shape, [&](const Shape& i) {
+    expected_src.at(i) = start + (with_bias ? src_bias.at({i[1], 0, 0, 0, 0}) : T(0));
+  });
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected_src.at(s) += gradient.at(d) * weights.at(w); });
+  relu(expected_src);
   expect_ok(backward_data<T>(p, gradient.view, weights.view, with_bias ? src_bias.view.data : nullptr,
                              src_bias.view.stride[0], diff_src.view, options),
             seed);
   compare("backward_data", seed, diff_src, expected_src);
 
   Tensor<T> diff_weights(weight_shape, random, false), expected_weights(weight_shape, random, false);
-  for (i[0] = 0; i[0] < weight_shape[0]; ++i[0])
-    for (i[1] = 0; i[1] < weight_shape[1]; ++i[1])
-      for (i[2] = 0; i[2] < weight_shape[2]; ++i[2])
-        for (i[3] = 0; i[3] < weight_shape[3]; ++i[3])
-          for (i[4] = 0; i[4] < weight_shape[4]; ++i[4]) expected_weights.at(i) = start;
+  for_each_index(weight_shape, [&](const Shape& i) { expected_weights.at(i) = start; });
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected_weights.at(w) += gradient.at(d) * src.at(s); });
   expect_ok(backward_weights<T>(p, gradient.view, src.view, diff_weights.view, options), seed);
   compare("backward_weights", seed, diff_weights, expected_weights);
 
-  Tensor<T> diff_bias({p.out_channels, 1, 1, 1, 1}, random, false),
-      expected_bias({p.out_channels, 1, 1, 1, 1}, random, false);
-  for (int64_t o = 0; o < p.out_channels; ++o) {
-    expected_bias.at({o, 0, 0, 0, 0}) = start;
-    for (i = {0, o, 0, 0, 0}; i[0] < p.batch; ++i[0])
-      for (i[2] = 0; i[2] < out[0]; ++i[2])
-        for (i[3] = 0; i[3] < out[1]; ++i[3])
-          for (i[4] = 0; i[4] < out[2]; ++i[4]) expected_bias.at({o, 0, 0, 0, 0}) += gradient.at(i);
-  }
+  const Shape bias_shape{p.out_channels, 1, 1, 1, 1};
+  Tensor<T> diff_bias(bias_shape, random, false), expected_bias(bias_shape, random, false);
+  for_each_index(bias_shape, [&](const Shape& i) { expected_bias.at(i) = start; });
+  for_each_index(dst_shape, [&](const Shape& i) { expected_bias.at({i[1], 0, 0, 0, 0}) += gradient.at(i); });
   expect_ok(backward_bias<T>(gradient.view, diff_bias.view.data, diff_bias.view.stride[0], options), seed);
   compare("backward_bias", seed, diff_bias, expected_bias);
 

@@ -47,7 +47,7 @@ Status backward_bias(TensorView<const T> diff_dst, T* diff_bias, std::int64_t st
 struct Description {
   const char* lanes = "";               // what one vector register holds: "channels", "pixels" or "groups"
   int tile_rows = 0, tile_vectors = 0;  // the register tile
-  std::int64_t jobs = 1;                // correlations that the pass splits into (stride phases)
+  std::int64_t jobs = 0;                // correlations that the pass splits into (stride phases)
   std::int64_t items = 0;               // independent pieces of work
   int threads = 1;                      // threads that the call would use
   std::int64_t packed_bytes = 0;        // weights packed, or partial sums of a weight gradient

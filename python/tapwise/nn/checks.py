@@ -14,6 +14,8 @@ from ..types import DType, IntOrInts
 def positive_int(name: str, value: Any) -> int:
     """Return `value` as an int of at least 1."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} expects an integer, got {value!r}") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import functions, layers
 from ..types import Array, IntOrInts
 from .checks import per_axis
@@ -40,6 +42,12 @@ class MaxPool2d(Layer):
         }
 
     def _forward(self, x: Array) -> tuple[Array, tuple[Array, ...]]:
+        layout = self.geometry["layout"] or "NCHW"
+        if np.ndim(x) != len(layout):
+            raise ValueError(
+                f'x must have {len(layout)} axes in layout "{layout}", got shape {np.shape(x)}'
+                + ('; without a batch axis, pass layout="CHW"' if np.ndim(x) == 3 and len(layout) == 4 else "")
+            )
         return layers.max_pool(x, self.kernel_size, **self.geometry), (x,)
 
     def _backward(self, grad: Array, saved: tuple[Array, ...], needs_input_grad: bool) -> Array | None:

@@ -1,0 +1,51 @@
+// Checks of the caller's views, before any memory is touched.
+#pragma once
+
+#include <span>
+
+#include "tapwise/problem.hpp"
+#include "tapwise/status.hpp"
+#include "tapwise/view.hpp"
+
+namespace tapwise {
+
+enum class Use { read, write, describe };
+
+/// Shapes as expected, data where there is something to read or write, positions within 2^62 bytes of the first, and,
+/// for what is written, no two positions in one place.
+Status check_view(const char* operand, const void* data, std::span<const std::int64_t> shape,
+                  std::span<const std::int64_t> stride, std::span<const std::int64_t> expected,
+                  std::int64_t element_bytes, Use use) noexcept;
+
+template <class T>
+Status check_view(const char* operand, const TensorView<T>& view, const std::array<std::int64_t, 5>& expected,
+                  Use use) noexcept {
+  return check_view(operand, view.data, view.shape, view.stride, expected, sizeof(T), use);
+}
+
+/// Whether two positions share memory. Conservative for strides that no slicing of an array gives.
+bool overlaps_itself(std::span<const std::int64_t> shape, std::span<const std::int64_t> stride,
+                     std::int64_t element_bytes) noexcept;
+
+/// The shapes that a problem implies.
+inline std::array<std::int64_t, 5> src_shape(const ConvProblem& p) noexcept {
+  return {p.batch, p.in_channels, p.src[0], p.src[1], p.src[2]};
+}
+inline std::array<std::int64_t, 5> weights_shape(const ConvProblem& p) noexcept {
+  return {p.out_channels, p.in_channels / p.groups, p.kernel[0], p.kernel[1], p.kernel[2]};
+}
+inline std::array<std::int64_t, 5> dst_shape(const ConvProblem& p) noexcept {
+  const Spatial out = dst_size(p);
+  return {p.batch, p.out_channels, out[0], out[1], out[2]};
+}
+
+/// The same view with stride 0 along axes of one position: such strides say nothing, may be any number, and must not
+/// enter arithmetic.
+template <class T>
+TensorView<T> normalised(TensorView<T> view) noexcept {
+  for (std::size_t a = 0; a < 5; ++a)
+    if (view.shape[a] <= 1) view.stride[a] = 0;
+  return view;
+}
+
+}  // namespace tapwise

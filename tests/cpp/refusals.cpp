@@ -1,0 +1,146 @@
+// Calls that must be refused with a status, before any memory is touched: every buffer here is null or too small.
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+
+#include "tapwise/tapwise.hpp"
+
+namespace {
+
+using namespace tapwise;
+using Shape = std::array<std::int64_t, 5>;
+
+struct Call {
+  const char* name;
+  Code code;
+  std::function<Status()> make;
+};
+
+float number = 0;
+
+TensorView<float> one(const Shape& shape) { return {&number, shape, {}}; }  // all of it in one place
+TensorView<float> dense(float* data, const Shape& shape) { return dense_view(data, shape); }
+
+// A 1-D problem: 4 channels to 6, 8 positions, 3 taps.
+ConvProblem small() { return {.in_channels = 4, .out_channels = 6, .src = {1, 1, 8}, .kernel = {1, 1, 3}}; }
+const Shape kSrc{1, 4, 1, 1, 8}, kWeights{6, 4, 1, 1, 3}, kDst{1, 6, 1, 1, 6};
+ConvProblem pooling() {
+  return {.in_channels = 4, .out_channels = 4, .groups = 4, .src = {1, 1, 8}, .kernel = {1, 1, 3}};
+}
+const Shape kPooled{1, 4, 1, 1, 6};
+
+// Sizes whose products do not fit, on views that need no memory.
+ConvProblem huge(std::int64_t channels, std::int64_t taps) {
+  return {.in_channels = channels, .out_channels = 1, .src = {1, 1, taps}, .kernel = {1, 1, taps}};
+}
+
+Status call_forward(const ConvProblem& p, const TensorView<float>& src, const TensorView<float>& weights,
+                    const TensorView<float>& dst) {
+  return forward<float>(p, src, weights, nullptr, 0, dst);
+}
+
+Status huge_forward(std::int64_t channels, std::int64_t taps) {
+  const Shape shape{1, channels, 1, 1, taps};
+  return call_forward(huge(channels, taps), one(shape), one(shape), one({1, 1, 1, 1, 1}));
+}
+
+ConvProblem with(void (*change)(ConvProblem&)) {
+  ConvProblem p = small();
+  change(p);
+  return p;
+}
+
+Status invalid(void (*change)(ConvProblem&)) { return validate(with(change)); }
+
+constexpr std::int64_t kHuge = std::int64_t{1} << 62;
+
+const Call kCalls[] = {
+    {"groups that do not divide", Code::invalid_argument, [] { return invalid([](auto& p) { p.groups = 3; }); }},
+    {"stride 0", Code::invalid_argument, [] { return invalid([](auto& p) { p.stride[2] = 0; }); }},
+    {"stride 2^62", Code::invalid_argument, [] { return invalid([](auto& p) { p.stride[2] = kHuge; }); }},
+    {"dilation 2^62", Code::invalid_argument, [] { return invalid([](auto& p) { p.dilation[2] = kHuge; }); }},
+    {"padding 2^62", Code::invalid_argument, [] { return invalid([](auto& p) { p.pad_low[2] = kHuge; }); }},
+    {"negative padding", Code::invalid_argument, [] { return invalid([](auto& p) { p.pad_high[2] = -1; }); }},
+    {"no output", Code::invalid_argument, [] { return invalid([](auto& p) { p.src[2] = 2; }); }},
+    {"negative batch", Code::invalid_argument, [] { return invalid([](auto& p) { p.batch = -1; }); }},
+    {"null src", Code::invalid_argument,
+     [] { return call_forward(small(), dense(nullptr, kSrc), one(kWeights), dense(nullptr, kDst)); }},
+    {"null dst", Code::invalid_argument,
+     [] { return call_forward(small(), one(kSrc), one(kWeights), dense(nullptr, kDst)); }},
+    {"wrong src", Code::invalid_argument,
+     [] { return call_forward(small(), one({1, 4, 1, 1, 9}), one(kWeights), dense(&number, kDst)); }},
+    {"wrong weights", Code::invalid_argument,
+     [] { return call_forward(small(), one(kSrc), one({6, 3, 1, 1, 3}), dense(&number, kDst)); }},
+    {"dst in one place", Code::invalid_argument,
+     [] { return call_forward(small(), one(kSrc), one(kWeights), one(kDst)); }},
+    {"a stride that reaches too far", Code::overflow,
+     [] {
+       TensorView<float> src = one(kSrc);
+       src.stride[4] = kHuge;
+       return call_forward(small(), src, one(kWeights), dense(&number, kDst));
+     }},
+    {"diff_dst of a negative size", Code::invalid_argument,
+     [] {
+       ConvProblem p = small();
+       p.src[2] = 30;
+       p.dilation[2] = 14;
+       return backward_data<float>(p, one({1, 6, 1, 1, -11}), one(kWeights), nullptr, 0,
+                                   dense(&number, {1, 4, 1, 1, 30}));
+     }},
+    {"src of 2^60 bytes", Code::overflow, [] { return huge_forward(std::int64_t{1} << 40, 1 << 18); }},
+    {"a workspace that cannot be", Code::out_of_memory, [] { return huge_forward(std::int64_t{1} << 30, 1 << 18); }},
+    {"a plan that cannot be", Code::out_of_memory,
+     [] {
+       Plan<float> plan;
+       const Shape shape{1, std::int64_t{1} << 30, 1, 1, 1 << 18};
+       return Plan<float>::create(huge(shape[1], shape[4]), one(shape), one({1, 1, 1, 1, 1}), false, plan);
+     }},
+    {"sums that cannot be", Code::out_of_memory,
+     [] {
+       const Shape shape{1, std::int64_t{1} << 30, 1, 1, 1 << 18};
+       return backward_weights<float>(huge(shape[1], shape[4]), one({1, 1, 1, 1, 1}), one(shape),
+                                      dense(&number, shape));
+     }},
+    {"a plan that was not created", Code::invalid_argument,
+     [] { return Plan<float>{}.run(one(kSrc), dense(&number, kDst)); }},
+    {"an update of it", Code::invalid_argument, [] { return Plan<float>{}.update(one(kWeights), nullptr, 0); }},
+    {"pooling into less", Code::invalid_argument,
+     [] {
+       return max_pool_backward<float>(pooling(), one(kPooled), one({1, 4, 1, 1, 8}), dense(&number, {1, 4, 1, 1, 7}));
+     }},
+    {"pooling of nothing", Code::invalid_argument,
+     [] { return max_pool<float>(pooling(), dense(nullptr, {1, 4, 1, 1, 8}), dense(&number, kPooled)); }},
+    {"pooling of padding", Code::invalid_argument,
+     [] {
+       ConvProblem p = pooling();
+       p.pad_low[2] = 3;
+       return max_pool<float>(p, one({1, 4, 1, 1, 8}), dense(&number, {1, 4, 1, 1, 9}));
+     }},
+    {"relu of nothing", Code::invalid_argument,
+     [] { return relu<float>({5}, AnyView<const float>{nullptr, {4}}, AnyView<float>{&number, {4}}); }},
+    {"relu with too few strides", Code::invalid_argument,
+     [] { return relu<float>({5, 2}, AnyView<const float>{&number, {4}}, AnyView<float>{&number, {8, 4}}); }},
+    {"relu of 2^80 numbers", Code::overflow,
+     [] {
+       const std::int64_t n = std::int64_t{1} << 40;
+       return relu<float>({n, n}, AnyView<const float>{&number, {0, 0}}, AnyView<float>{&number, {n * 4, 4}});
+     }},
+    {"relu of a negative size", Code::invalid_argument,
+     [] { return relu<float>({-5}, AnyView<const float>{&number, {4}}, AnyView<float>{&number, {4}}); }},
+    {"a bias gradient into nothing", Code::invalid_argument,
+     [] { return backward_bias<float>(one(kDst), nullptr, 4); }},
+};
+
+}  // namespace
+
+int main() {
+  int failures = 0;
+  for (const Call& call : kCalls) {
+    const Status status = call.make();
+    if (status.code == call.code && *status.message != '\0') continue;
+    std::printf("%s: code %d, message \"%s\"\n", call.name, static_cast<int>(status.code), status.message);
+    ++failures;
+  }
+  std::printf("%zu calls to refuse, %d failures\n", std::size(kCalls), failures);
+  return failures == 0 ? 0 : 1;
+}
