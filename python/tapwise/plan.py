@@ -9,9 +9,9 @@ from .types import Activation, Array, ArrayLike, IntOrInts, Padding
 class Plan:
     """``conv(x, weight, bias, ...)`` for many x of one shape: the weights are packed once.
 
-    ``plan(x, out=None)`` gives what :func:`tapwise.conv` gives, for x in C order to the bit. A plan may be called from several threads at
-    once; a call that runs while :meth:`update` replaces the weights uses either the old or the new ones, never a mix.
-    Arguments and errors are those of :func:`tapwise.conv`, with the shape of x in its place.
+    ``plan(x, out=None)`` gives what :func:`tapwise.conv` gives, for x in C order to the bit. A plan may be called from
+    several threads at once; a call that runs while :meth:`update` replaces the weights uses either the old or the new
+    ones, never a mix. Arguments and errors are those of :func:`tapwise.conv`, with the shape of x in its place.
     """
 
     def __init__(

@@ -81,7 +81,8 @@ def _operands(a: ArrayLike, v: ArrayLike, mode: str) -> tuple[Array, Array, bool
             raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     if a.dtype != v.dtype:
         raise TypeError(
-            f"v must have the dtype of a, {a.dtype}, got {v.dtype}; dtypes are never mixed, v.astype(numpy.{a.dtype}) casts"
+            f"v must have the dtype of a, {a.dtype}, got {v.dtype}; dtypes are never mixed, "
+            f"v.astype(numpy.{a.dtype}) casts"
         )
     if a.ndim != v.ndim:
         raise ValueError(f"v must have as many axes as a, {a.ndim}, got shape {v.shape}")
