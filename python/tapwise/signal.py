@@ -108,7 +108,7 @@ def _filter(
     threads: int | None,
     mirrored: bool = False,
 ) -> Array:
-    pads = tuple(_pads(n, mode)[:: -1 if mirrored else 1] for n in v.shape)
+    pads = tuple(_pads(n, mode, mirrored) for n in v.shape)
     shape = tuple(m + sum(pad) - n + 1 for m, n, pad in zip(a.shape, v.shape, pads, strict=True))
     result = np.empty(shape, a.dtype) if out is None else _core.as_array(out, "out")
     if result.shape != shape:
@@ -121,11 +121,11 @@ def _filter(
     return result if out is None else out
 
 
-def _pads(n: int, mode: Mode) -> tuple[int, int]:
+def _pads(n: int, mode: Mode, mirrored: bool) -> tuple[int, int]:
     """Zeros before and after an axis, for a filter of n taps."""
     if mode == "full":
         return n - 1, n - 1
     if mode == "same":
         # Of the outputs of "full", those from (n - 1) // 2 on.
-        return n // 2, (n - 1) // 2
+        return ((n - 1) // 2, n // 2) if mirrored else (n // 2, (n - 1) // 2)
     return 0, 0
