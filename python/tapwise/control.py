@@ -57,8 +57,8 @@ def algorithm(name: str) -> Iterator[None]:
 def build_info() -> dict[str, Any]:
     """What was built and what is in use.
 
-    version, compiler, flags, isas_built, isas_usable, isa (the one in use, or None with isa_error saying why), openmp,
-    cuda, cpus (those that this process may use).
+    version, compiler, flags, isas_built, isas_usable, isa (the one in use, or None with isa_error saying why),
+    algorithms, openmp, cuda, cpus (those that this process may use).
     """
     return _core.build_info()
 

@@ -91,9 +91,9 @@ const Call kCalls[] = {
     {"a workspace that cannot be", Code::out_of_memory, [] { return huge_forward(std::int64_t{1} << 30, 1 << 18); }},
     {"a plan that cannot be", Code::out_of_memory,
      [] {
-       Plan<float> plan;
-       const Shape shape{1, std::int64_t{1} << 30, 1, 1, 1 << 18};
-       return Plan<float>::create(huge(shape[1], shape[4]), one(shape), one({1, 1, 1, 1, 1}), false, plan);
+       Plan<double> plan;
+       const Shape shape{1, std::int64_t{1} << 31, 1, 1, 1 << 18};
+       return Plan<double>::create(huge(shape[1], shape[4]), {nullptr, shape, {}}, {}, false, plan);
      }},
     {"sums that cannot be", Code::out_of_memory,
      [] {
