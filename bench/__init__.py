@@ -1,0 +1,1 @@
+"""How close tapwise comes to what a machine can do, and to others: `python -m bench`, or `python -m tapwise.bench`."""
