@@ -18,6 +18,8 @@ _EXPLAINED = {"fwd": "forward", "fwd_relu": "forward", "bwd_d": "input_grad", "b
 
 def contestants(case: Case, algorithms: Sequence[str]) -> list[Contestant]:
     """One for each algorithm that can do the case."""
+    # The default for all calls, as a user sets it: threads= on each would wake a team for the smallest problems too.
+    tapwise.set_num_threads(case.threads)
     found = []
     for name in algorithms:
         try:
@@ -30,9 +32,7 @@ def contestants(case: Case, algorithms: Sequence[str]) -> list[Contestant]:
 
 def _contestant(case: Case, algorithm: str) -> Contestant:
     p = case.problem
-    shared: dict[str, Any] = {
-        **p.geometry, "layout": case.layout, "algorithm": algorithm, "threads": case.threads,
-    }  # fmt: skip
+    shared: dict[str, Any] = {**p.geometry, "layout": case.layout, "algorithm": algorithm}
     x_shape = case.x.shape
     results: dict[str, Callable[[], Array]] = {
         "y": lambda: np.empty_like(case.grad),
@@ -70,7 +70,7 @@ def _contestant(case: Case, algorithm: str) -> Contestant:
         (out,) = outs("b")
 
         def call() -> None:
-            last[:] = [tapwise.conv_bias_grad(case.grad, layout=case.layout, out=out, threads=case.threads)]
+            last[:] = [tapwise.conv_bias_grad(case.grad, layout=case.layout, out=out)]
 
     else:
         three = tuple(outs("xwb"))
