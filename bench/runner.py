@@ -160,11 +160,6 @@ def _flusher(threads: int) -> Callable[[], None]:
     return flush
 
 
-def estimate_seconds(rows: Sequence[Planned], options: Options) -> float:
-    """A first guess of how long a run takes, for the progress bar."""
-    return len(rows) * (options.budget + 0.5)
-
-
 def clock() -> str:
     """Now, as ISO 8601 with the zone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S%z")
