@@ -3,13 +3,13 @@
 #include <cstdlib>
 
 #include "core/call.hpp"
+#include "core/taps.hpp"
 #include "core/tiles.hpp"
 
 namespace tapwise {
 namespace {
 
 using kernels::Operand;
-using kernels::OperandOffset;
 
 constexpr int64_t kSlack = 4 * kCacheLine;
 
@@ -126,24 +126,6 @@ void choose_blocks(CorrelatePlan& p, const Correlation& c, int64_t vector_lanes,
   p.band = layout_for<T>(p, c, inner, p.block, c_block);
 }
 
-// What the pack and the run agree on: the steps of the sum, outer loop first.
-struct Steps {
-  int64_t channels, taps[3];
-  bool over_taps;
-
-  int64_t inner() const { return over_taps ? taps[2] : channels; }
-
-  /// body(outer index, channel, tap along each axis): the first step of each inner loop.
-  template <class Body>
-  void for_each_outer(Body&& body) const {
-    int64_t outer = 0;
-    for (int64_t c = 0; c < (over_taps ? channels : 1); ++c)
-      for (int64_t d = 0; d < taps[0]; ++d)
-        for (int64_t h = 0; h < taps[1]; ++h)
-          for (int64_t w = 0; w < (over_taps ? 1 : taps[2]); ++w) body(outer++, c, d, h, w);
-  }
-};
-
 Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_block) {
   const int64_t channels = std::min(p.c_block, c.in_channels - c_block * p.c_block);
   return {channels, {c.axis[0].taps, c.axis[1].taps, c.axis[2].taps}, p.sum_over_taps};
@@ -181,7 +163,9 @@ Reading read_activations(const Correlation& c, const CorrelatePlan& p, const ker
   BandLayout layout = p.band;
   if (layout.inner == Inner::pixels || by_groups) layout.planes = channels;
   const int64_t lanes = layout.inner == Inner::pixels ? 1 : by_groups ? item.group_lanes : channels;
-  return read_block(k, c.axis, layout, source, item.block, lanes, p.in_place, band);
+  if (p.in_place) return read_in_place(c.axis, source, item.block.first);
+  gather_band(k, c.axis, layout, source, item.block.first, lanes, band);
+  return read_band(layout, band);
 }
 
 // The strides of a tile: between rows, lanes and steps of the sum.
@@ -229,8 +213,8 @@ int64_t CorrelatePlan::band_bytes() const {
   return round_up(band.bytes + (lanes == Lanes::pixels ? kSlack : 0), kCacheLine);
 }
 
-int64_t CorrelatePlan::scratch_bytes(const Correlation& c) const {
-  return band_bytes() + round_up(capped_product(outer_count(c, c_block), int64_t{sizeof(OperandOffset)}), kCacheLine);
+int64_t CorrelatePlan::scratch_bytes() const {
+  return (in_place ? 0 : band_bytes()) + round_up(TapRuns::kBytes, kCacheLine);
 }
 
 template <class T>
@@ -244,10 +228,12 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
     p.c_block = c.in_channels;
   }
   choose_blocks<T>(p, c, k.lanes, packed_as != nullptr);
-  if (packed_as == nullptr) p.sum_over_taps = p.c_block < c.axis[2].taps;
+  if (packed_as == nullptr)
+    p.sum_over_taps = p.c_block < c.axis[2].taps && !(c.src_stride.c == int64_t{sizeof(T)} && c.axis[2].dilation == 1);
   p.panel_numbers = p.width * (1 + c.products_per_dst());
   const bool lanes_dense = p.lanes == Lanes::groups && c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
-  const bool channels_dense = c.taps() == 1 || c.src_stride.c == int64_t{sizeof(T)};
+  static const char* hack = std::getenv("TW_BAND");
+  const bool channels_dense = hack != nullptr ? *hack == '0' : true;
   p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && channels_dense;
 
   p.panels_per_item = p.panels;
@@ -281,11 +267,16 @@ void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Ker
   constexpr auto element = int64_t{sizeof(T)};
   for (int64_t b = 0; b < p.c_blocks; ++b) {
     const Steps steps = steps_of(c, p, b);
-    steps.for_each_outer([&](int64_t outer, int64_t channel, int64_t d, int64_t h, int64_t w) {
-      const byte* tap = from + (b * p.c_block + channel) * s.c + d * s.tap[0] + h * s.tap[1] + w * s.tap[2];
-      k.copy({reinterpret_cast<byte*>(to + outer * steps.inner() * p.width), p.width * element, tap,
-              steps.over_taps ? s.tap[2] : s.c, lane_stride, steps.inner(), lanes, p.width});
-    });
+    const auto at = [&](int64_t ch, int64_t d, int64_t h, int64_t w) {
+      return reinterpret_cast<byte*>(to) + steps.index(ch, d, h, w) * p.width * element;
+    };
+    for (int64_t ch = 0; ch < (steps.over_taps ? steps.channels : 1); ++ch)
+      for (int64_t d = 0; d < steps.taps[0]; ++d)
+        for (int64_t h = 0; h < steps.taps[1]; ++h)
+          for (int64_t w = 0; w < (steps.over_taps ? 1 : steps.taps[2]); ++w)
+            k.copy({at(ch, d, h, w), p.width * element,
+                    from + (b * p.c_block + ch) * s.c + d * s.tap[0] + h * s.tap[1] + w * s.tap[2],
+                    steps.over_taps ? s.tap[2] : s.c, lane_stride, steps.inner(), lanes, p.width});
     to += steps.channels * c.taps() * p.width;
   }
 }
@@ -295,49 +286,62 @@ void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kern
                         const T* packed, StoreOptions options, byte* scratch) {
   const Item item = item_of(c, p, index);
   const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
-  byte* const band = scratch;
-  auto* const outer = reinterpret_cast<OperandOffset*>(scratch + p.band_bytes());
+  byte* const runs_room = scratch;
+  byte* const band = scratch + round_up(TapRuns::kBytes, kCacheLine);
   if (by_pixels) std::memset(band + p.band.bytes, 0, kSlack);
 
   // Where output (channel 0 of the unit, first position) goes.
   byte* dst = c.dst + item.image * c.dst_stride.n + item.group * c.dst_stride.g;
   for (std::size_t a = 0; a < 3; ++a) dst += item.block.first[a] * c.dst_stride.space[a];
-  const auto& size = item.block.size;
+  const auto &size = item.block.size, &first = item.block.first;
 
   for (int64_t b = 0; b < p.c_blocks; ++b) {
     const int64_t c_first = b * p.c_block;
     const Steps steps = steps_of(c, p, b);
     const Reading activations = read_activations(c, p, k, item, c_first, steps.channels, band);
-    kernels::Tile<T> tile = tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
-    tile.accumulate = options.accumulate || b > 0;
-    tile.relu = options.relu && b == p.c_blocks - 1;
-    tile.steps = steps.inner();
-    tile.outer = outer;
-    tile.outer_count = p.outer_count(c, steps.channels);
-    steps.for_each_outer([&](int64_t o, int64_t channel, int64_t d, int64_t h, int64_t w) {
-      const int64_t activation =
-          channel * activations.channel + d * activations.tap[0] + h * activations.tap[1] + w * activations.tap[2];
-      const int64_t weight = o * steps.inner() * p.width * int64_t{sizeof(T)};
-      outer[o] = by_pixels ? OperandOffset{weight, activation} : OperandOffset{activation, weight};
-    });
+    const kernels::Tile<T> pattern =
+        tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
+    TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, by_pixels, p.in_place, runs_room);
 
     for (int64_t panel = item.first_panel; panel < item.last_panel; ++panel) {
       const T* const panel_start = packed + (item.unit * p.panels + panel) * p.panel_numbers;
       const auto* const weights = reinterpret_cast<const byte*>(panel_start + p.width * (1 + c_first * c.taps()));
-      tile.bias = options.bias && b == 0 ? panel_start : nullptr;
       const int64_t channel = by_groups ? panel : panel * p.width;
       const int64_t channels = std::min(p.width, c.out_channels - channel);
+      kernels::Tile<T> tile = pattern;
       tile.lanes = static_cast<int>(by_groups ? item.group_lanes : channels);
+      const auto piece_of = [&](bool first_piece, bool last_piece) {
+        tile.bias = options.bias && b == 0 && first_piece ? panel_start : nullptr;
+        tile.accumulate = options.accumulate || b > 0 || !first_piece;
+        tile.relu = options.relu && b == p.c_blocks - 1 && last_piece;
+      };
       for (int64_t d = 0; d < size[0]; ++d) {
         for (int64_t h = 0; h < size[1]; ++h) {
           const byte* const from = activations.base + d * activations.row[0] + h * activations.row[1];
-          tile.a = by_pixels ? weights : from;
-          tile.b = by_pixels ? from : weights;
-          tile.c = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
+          byte* const to = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
+          const auto run = [&](int64_t row, int64_t rows, auto&& body) {
+            taps.for_each_piece(first[0] + d, first[1] + h, first[2] + row, rows,
+                                [&](const kernels::Run* runs, int64_t count, bool first_piece, bool last_piece) {
+                                  tile.runs = runs;
+                                  tile.run_count = count;
+                                  piece_of(first_piece, last_piece);
+                                  body();
+                                });
+          };
           if (by_pixels) {
-            run_row_of_lanes(k, p, tile, size[2], channels);
+            tile.a = weights;
+            tile.b = from;
+            tile.c = to;
+            run(0, size[2], [&] { run_row_of_lanes(k, p, tile, size[2], channels); });
           } else {
-            run_rows(tile_functions(k, p.operand, p.vectors), tile, EvenSplit(size[2], p.rows));
+            tile.b = weights;
+            const EvenSplit rows(size[2], p.rows);
+            for (int64_t i = 0; i < rows.parts; ++i) {
+              tile.a = from + rows.first(i) * tile.a_row;
+              tile.c = to + rows.first(i) * tile.c_row;
+              run(rows.first(i), rows.size(i),
+                  [&] { tile_functions(k, p.operand, p.vectors)[rows.size(i) - 1](tile); });
+            }
           }
         }
       }

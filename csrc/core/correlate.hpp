@@ -26,19 +26,16 @@ struct CorrelatePlan {
   int64_t panels_per_item = 1, panel_chunks = 1;
 
   BandLayout band;
-  bool in_place = false;       // blocks that need no padding are read where they lie
+  bool in_place = false;       // activations are read where they lie, not from a band
   bool sum_over_taps = false;  // the inner loop runs over the taps of a row instead of channels
   int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
 
   int64_t items(const Correlation& c) const {
     return units * c.batch * blocks[0] * blocks[1] * blocks[2] * panel_chunks;
   }
-  int64_t outer_count(const Correlation& c, int64_t channels) const {
-    return sum_over_taps ? channels * c.axis[0].taps * c.axis[1].taps : c.taps();
-  }
   int64_t packed_numbers() const { return capped_product(units, panels, panel_numbers); }
   int64_t band_bytes() const;
-  int64_t scratch_bytes(const Correlation& c) const;
+  int64_t scratch_bytes() const;
 };
 
 /// `packed_as`, if any, is the plan of weights that are packed already: what concerns their order is taken from it, so

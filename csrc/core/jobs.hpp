@@ -35,7 +35,7 @@ struct Jobs {
     items += plan.items(c);
     panels += plan.units * plan.panels;
     packed_numbers += round_up(plan.packed_numbers(), kCacheLine / int64_t{sizeof(T)});
-    scratch_bytes = std::max(scratch_bytes, round_up(plan.scratch_bytes(c), kCacheLine));
+    scratch_bytes = std::max(scratch_bytes, round_up(plan.scratch_bytes(), kCacheLine));
     work += flops_of(c);
   }
 

@@ -11,7 +11,7 @@ namespace tapwise {
 namespace {
 
 using kernels::Operand;
-using kernels::OperandOffset;
+using kernels::Run;
 
 // Both bands and the buffer share the second-level cache.
 constexpr int64_t kBandBytes = 192 * 1024;
@@ -188,8 +188,8 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
 // Both operands of one block of output positions, and where its rows begin in them.
 struct Bands {
   Reading src, dst;
-  const OperandOffset* rows;
-  int64_t row_count, row_length;
+  const Run* rows;
+  int64_t row_count;
 };
 
 template <class T>
@@ -207,7 +207,7 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
   }
   byte* const src_band = scratch;
   byte* const dst_band = src_band + round_up(p.src_band.bytes, kCacheLine);
-  auto* const rows = reinterpret_cast<OperandOffset*>(dst_band + round_up(p.dst_band.bytes, kCacheLine));
+  auto* const rows = reinterpret_cast<Run*>(dst_band + round_up(p.dst_band.bytes, kCacheLine));
   Bands bands{};
   bands.src = read_block(k, c.axis, src_layout, source(c.src, c.src_stride, b.c_first), block,
                          by_groups ? b.group_lanes : b.channels, p.src_in_place, src_band);
@@ -216,10 +216,9 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
   for (int64_t d = 0; d < block.size[0]; ++d)
     for (int64_t h = 0; h < block.size[1]; ++h)
       rows[d * block.size[1] + h] = {d * bands.src.row[0] + h * bands.src.row[1],
-                                     d * bands.dst.row[0] + h * bands.dst.row[1]};
+                                     d * bands.dst.row[0] + h * bands.dst.row[1], block.size[2]};
   bands.rows = rows;
   bands.row_count = block.size[0] * block.size[1];
-  bands.row_length = block.size[2];
   return bands;
 }
 
@@ -240,9 +239,8 @@ void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const ker
   const int64_t channel_loops = over_taps ? b.channels : 1;
 
   kernels::Tile<T> tile{};
-  tile.outer = bands.rows;
-  tile.outer_count = bands.row_count;
-  tile.steps = bands.row_length;
+  tile.runs = bands.rows;
+  tile.run_count = bands.row_count;
   tile.accumulate = accumulate;
   tile.a_row = over_taps ? src.tap[2] : src.channel;
   tile.a_step = src.row[2];
@@ -339,7 +337,7 @@ void store_zero(const Correlation& c, bool accumulate) {
 
 int64_t WeightGradientPlan::scratch_bytes() const {
   return round_up(src_band.bytes, kCacheLine) + round_up(dst_band.bytes, kCacheLine) +
-         round_up(block[0] * block[1] * int64_t{sizeof(OperandOffset)}, kCacheLine);
+         round_up(block[0] * block[1] * int64_t{sizeof(Run)}, kCacheLine);
 }
 
 int64_t WeightGradientPlan::workspace_bytes(int threads, int64_t element_bytes) const {

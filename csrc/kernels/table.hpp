@@ -10,26 +10,30 @@ namespace tapwise::kernels {
 using std::byte;
 using std::int64_t;
 
-struct OperandOffset {
-  int64_t a, b;
+inline constexpr int kMaxRows = 14;  // of a register tile
+
+/// Steps of a sum that follow each other at a fixed distance in both operands. Only rows [first_row, last_row) of the
+/// tile take part: the others would meet padding.
+struct Run {
+  int64_t a, b, steps;
+  int first_row = 0, last_row = kMaxRows;
 };
 
-/// One register tile: acc[i][j] = sum over outer o, steps t of A[i] * B[j], then stored to c.
+/// One register tile: acc[i][j] = sum over runs r, steps t of A[i] * B[j], then stored to c.
 ///
-///   broadcast  A[i] is the number at a + outer[o].a + t * a_step + i * a_row, copied to all lanes
+///   broadcast  A[i] is the number at a + r.a + t * a_step + i * a_row, copied to all lanes
 ///   wide       A[i] is the vector there, and the next for the next j: every lane has a number of its own
 ///   dot        A[i] is the vector there for all j; the lanes lie along the summed axis, t advances by a whole vector,
-///              and c gets the sum of the lanes
-///   always     B[j] is the vector at b + outer[o].b + t * b_step + j * b_vector
+///              steps counts numbers, and c gets the sum of the lanes
+///   always     B[j] is the vector at b + r.b + t * b_step + j * b_vector
 template <class T>
 struct Tile {
   const byte* a;
   const byte* b;
   int64_t a_row, a_step;
   int64_t b_vector, b_step;
-  const OperandOffset* outer;
-  int64_t outer_count;
-  int64_t steps;  // dot: numbers, not vectors, along the summed axis
+  const Run* runs;
+  int64_t run_count;
 
   byte* c;
   int64_t c_row, c_lane;  // dot: c_lane is the distance between vectors j
@@ -71,7 +75,6 @@ struct Map {
 enum class Operand { broadcast, wide, dot };
 inline constexpr int kOperands = 3;
 inline constexpr int kVectorCounts = 3;  // 1, 2 or 4 vectors wide
-inline constexpr int kMaxRows = 14;
 
 template <class T>
 struct Kernels {

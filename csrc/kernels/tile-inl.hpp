@@ -19,15 +19,25 @@ struct Dot {
   static constexpr bool is_dot = true, is_wide = false;
 };
 
+// Which rows of a tile take part in a run.
+struct AllRows {
+  TAPWISE_INLINE bool has(int) const { return true; }
+};
+struct SomeRows {
+  int first, last;
+  TAPWISE_INLINE bool has(int row) const { return row >= first && row < last; }
+};
+
 // One step of the sum: `vectors` loads of B, `rows` loads of A (times `vectors` if wide), rows * vectors multiply-adds.
-template <bool is_wide, class LoadA, class LoadB, class T, int rows, int vectors>
-TAPWISE_INLINE void multiply_step(Vec<T> (&acc)[rows][vectors], const byte* a, const byte* b, const Tile<T>& t,
-                                  LoadA load_a, LoadB load_b) {
+template <bool is_wide, class Rows, class LoadA, class LoadB, class T, int rows, int vectors>
+TAPWISE_INLINE void multiply_step(Vec<T> (&acc)[rows][vectors], Rows part, const byte* a, const byte* b,
+                                  const Tile<T>& t, LoadA load_a, LoadB load_b) {
   Vec<T> b_values[vectors];
   TAPWISE_UNROLL
   for (int j = 0; j < vectors; ++j) b_values[j] = load_b(b + j * t.b_vector);
   TAPWISE_UNROLL
   for (int i = 0; i < rows; ++i) {
+    if (!part.has(i)) continue;
     Vec<T> a_value = load_a(a + i * t.a_row);
     TAPWISE_UNROLL
     for (int j = 0; j < vectors; ++j) {
@@ -130,17 +140,39 @@ void store_tile(const Tile<T>& t, Vec<T>* acc, int rows, int vectors) {
   }
 }
 
+// Asks for the lines that the store will write, while there is still time: a store that misses waits for the line.
+template <class T, int rows, int vectors>
+TAPWISE_INLINE void prefetch_store(const Tile<T>& t) {
+  if (t.c_lane == int64_t{sizeof(T)}) {
+    for (int i = 0; i < rows; ++i)
+      for (int j = 0; j < vectors; ++j) __builtin_prefetch(t.c + i * t.c_row + j * kVectorBytes, 1);
+  } else if (t.c_row == int64_t{sizeof(T)}) {
+    for (int lane = 0; lane < t.lanes; ++lane) __builtin_prefetch(t.c + lane * t.c_lane, 1);
+  }
+}
+
+template <class A, class Rows, class T, int rows, int vectors>
+TAPWISE_INLINE void multiply_run(Vec<T> (&acc)[rows][vectors], Rows part, const Run& run, const Tile<T>& t) {
+  const byte* a = t.a + run.a;
+  const byte* b = t.b + run.b;
+  for (int64_t step = 0; step < run.steps; ++step) {
+    multiply_step<A::is_wide>(acc, part, a, b, t, A::template load<T>, Vec<T>::load);
+    a += t.a_step;
+    b += t.b_step;
+  }
+}
+
 template <class T, class A, int rows, int vectors>
 void multiply_tile(const Tile<T>& t) {
+  prefetch_store<T, rows, vectors>(t);
   Vec<T> acc[rows][vectors];
   set_zero(acc);
-  for (int64_t o = 0; o < t.outer_count; ++o) {
-    const byte* a = t.a + t.outer[o].a;
-    const byte* b = t.b + t.outer[o].b;
-    for (int64_t step = 0; step < t.steps; ++step) {
-      multiply_step<A::is_wide>(acc, a, b, t, A::template load<T>, Vec<T>::load);
-      a += t.a_step;
-      b += t.b_step;
+  for (int64_t r = 0; r < t.run_count; ++r) {
+    const Run& run = t.runs[r];
+    if (run.first_row <= 0 && run.last_row >= rows) {
+      multiply_run<A>(acc, AllRows{}, run, t);
+    } else {
+      multiply_run<A>(acc, SomeRows{run.first_row, run.last_row}, run, t);
     }
   }
   // Spilled once, here: taking the address of acc itself would keep it in memory all along.
@@ -159,19 +191,18 @@ template <class T, int rows, int vectors>
 void dot_tile(const Tile<T>& t) {
   Vec<T> acc[rows][vectors];
   set_zero(acc);
-  const int64_t whole = t.steps / Vec<T>::size;
-  const int rest = static_cast<int>(t.steps % Vec<T>::size);
-  for (int64_t o = 0; o < t.outer_count; ++o) {
-    const byte* a = t.a + t.outer[o].a;
-    const byte* b = t.b + t.outer[o].b;
-    for (int64_t step = 0; step < whole; ++step) {
-      multiply_step<false>(acc, a, b, t, Vec<T>::load, Vec<T>::load);
+  for (int64_t r = 0; r < t.run_count; ++r) {
+    const Run& run = t.runs[r];
+    const byte* a = t.a + run.a;
+    const byte* b = t.b + run.b;
+    for (int64_t step = 0; step < run.steps / Vec<T>::size; ++step) {
+      multiply_step<false>(acc, AllRows{}, a, b, t, Vec<T>::load, Vec<T>::load);
       a += kVectorBytes;
       b += kVectorBytes;
     }
-    if (rest > 0) {
+    if (const int rest = static_cast<int>(run.steps % Vec<T>::size); rest > 0) {
       const auto partial = [rest](const void* from) { return Vec<T>::load_partial(from, rest); };
-      multiply_step<false>(acc, a, b, t, partial, partial);
+      multiply_step<false>(acc, AllRows{}, a, b, t, partial, partial);
     }
   }
   for (int i = 0; i < rows; ++i) {
