@@ -37,8 +37,6 @@ struct Steps {
   int64_t channels, taps[3];
   bool over_taps;
 
-  int64_t inner() const { return over_taps ? taps[2] : channels; }
-
   /// The position in that order.
   int64_t index(int64_t c, int64_t d, int64_t h, int64_t w) const {
     return over_taps ? ((c * taps[0] + d) * taps[1] + h) * taps[2] + w : ((d * taps[1] + h) * taps[2] + w) * channels + c;

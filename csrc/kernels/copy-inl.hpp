@@ -1,11 +1,28 @@
 // Gathering a small matrix into dense rows: by vectors where the source's rows are dense, by transposed squares of
 // vectors where its columns are, else number by number.
 
+// Where row after row goes.
+struct RowOfDst {
+  const Copy& c;
+  byte* row;
+  int64_t in_group = 0;
+
+  explicit RowOfDst(const Copy& copy) : c(copy), row(copy.dst) {}
+  TAPWISE_INLINE void next() {
+    row += c.dst_row;
+    if (++in_group == c.group) {
+      row += c.dst_group - c.group * c.dst_row;
+      in_group = 0;
+    }
+  }
+};
+
 template <class T>
 void copy_rows(const Copy& c) {
   constexpr int size = Vec<T>::size;
-  for (int64_t r = 0; r < c.rows; ++r) {
-    byte* to = c.dst + r * c.dst_row;
+  RowOfDst dst(c);
+  for (int64_t r = 0; r < c.rows; ++r, dst.next()) {
+    byte* to = dst.row;
     const byte* from = c.src + r * c.src_row;
     int64_t col = 0;
     for (; col + size <= c.cols; col += size, to += kVectorBytes, from += kVectorBytes) Vec<T>::load(from).store(to);
@@ -17,8 +34,10 @@ void copy_rows(const Copy& c) {
 template <class T>
 void copy_transposed(const Copy& c) {
   constexpr int size = Vec<T>::size;
+  RowOfDst dst(c);
   for (int64_t row = 0; row < c.rows; row += size) {
     const int rows = static_cast<int>(c.rows - row < size ? c.rows - row : size);
+    const RowOfDst first = dst;
     for (int64_t col = 0; col < c.cols; col += size) {
       const int cols = static_cast<int>(c.cols - col < size ? c.cols - col : size);
       Vec<T> square[size];
@@ -27,8 +46,10 @@ void copy_transposed(const Copy& c) {
         square[i] = i >= cols ? Vec<T>::zero() : rows == size ? Vec<T>::load(from) : Vec<T>::load_partial(from, rows);
       }
       transpose(square);
-      for (int i = 0; i < rows; ++i) {
-        byte* to = c.dst + (row + i) * c.dst_row + col * int64_t{sizeof(T)};
+      dst.row = first.row;
+      dst.in_group = first.in_group;
+      for (int i = 0; i < rows; ++i, dst.next()) {
+        byte* to = dst.row + col * int64_t{sizeof(T)};
         if (cols == size) {
           square[i].store(to);
         } else {
@@ -41,9 +62,10 @@ void copy_transposed(const Copy& c) {
 
 template <class T>
 void copy_scattered(const Copy& c) {
-  for (int64_t r = 0; r < c.rows; ++r)
+  RowOfDst dst(c);
+  for (int64_t r = 0; r < c.rows; ++r, dst.next())
     for (int64_t col = 0; col < c.cols; ++col)
-      write<T>(c.dst + r * c.dst_row + col * int64_t{sizeof(T)}, read<T>(c.src + r * c.src_row + col * c.src_col));
+      write<T>(dst.row + col * int64_t{sizeof(T)}, read<T>(c.src + r * c.src_row + col * c.src_col));
 }
 
 template <class T>
@@ -55,8 +77,8 @@ void copy(const Copy& c) {
   } else {
     copy_scattered<T>(c);
   }
-  if (c.cols_padded > c.cols)
-    for (int64_t r = 0; r < c.rows; ++r)
-      for (int64_t col = c.cols; col < c.cols_padded; ++col)
-        write<T>(c.dst + r * c.dst_row + col * int64_t{sizeof(T)}, T{0});
+  if (c.cols_padded == c.cols) return;
+  RowOfDst dst(c);
+  for (int64_t r = 0; r < c.rows; ++r, dst.next())
+    for (int64_t col = c.cols; col < c.cols_padded; ++col) write<T>(dst.row + col * int64_t{sizeof(T)}, T{0});
 }
