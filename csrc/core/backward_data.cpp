@@ -48,7 +48,7 @@ Status run_backward_data(const BackwardData<T>& lowered, const kernels::Kernels<
   if (workspace.data() == nullptr) return out_of_memory(bytes);
   if (!lowered.covers_diff_src()) fill_uncovered(lowered, diff_src, bias, bias_stride, options);
   for_each_batch(lowered, k, [&](const Jobs<T>& jobs) {
-    run_jobs(jobs, k, bias, bias_stride, options, threads(jobs), workspace.data());
+    run_jobs(jobs, k, Bias<T>{bias, bias_stride}, options, threads(jobs), workspace.data());
   });
   return {};
 }

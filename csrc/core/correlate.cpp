@@ -22,6 +22,9 @@ constexpr int64_t kBandBytes = 256 * 1024;
 constexpr int64_t kEnoughItems = 16;
 constexpr int64_t kFewPositions = 96;
 
+// A panel that an item packs for itself should stay in the second-level cache.
+constexpr int64_t kMostPanelBytes = 768 * 1024;
+
 // How a choice of lanes fares, beside how full the lanes get: reading activations through a transposing copy, or
 // loading both operands of every multiply-add from memory, costs about this much.
 constexpr double kPixelLanes = 0.9, kGroupLanes = 0.7, kTransposedBand = 0.5;
@@ -131,40 +134,61 @@ Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_block) {
   return {channels, {c.axis[0].taps, c.axis[1].taps, c.axis[2].taps}, p.sum_over_taps};
 }
 
-// One piece of work: a block of outputs of one image, for some panels of a unit.
-struct Item {
+// Which operand is gone through again for the other: pieces pass by a panel of weights, which the item packs for itself,
+// or panels pass by a piece. What is read again and again comes from beyond the second-level cache, so the smaller total
+// decides; weights that fit into that cache always pass.
+template <class T>
+void divide_work(CorrelatePlan& p, const Correlation& c, bool packed) {
+  constexpr auto element = int64_t{sizeof(T)};
+  const int64_t pieces = p.pieces(c), panels = p.units * p.panels;
+  const int64_t panel_bytes = capped_product(p.panel_numbers, element), weight_bytes = capped_product(panels, panel_bytes);
+  const int64_t src_bytes = capped_product(c.batch, c.groups, c.in_channels, c.axis[0].in, c.axis[1].in, c.axis[2].in, element);
+  if (p.in_place && panels >= kEnoughItems && panel_bytes <= kMostPanelBytes && weight_bytes > kBandBytes &&
+      capped_product(p.panels, src_bytes) < capped_product(pieces + 2, weight_bytes)) {
+    p.panels_per_item = 1;
+    p.panel_chunks = p.panels;
+    p.pieces_per_item = std::max<int64_t>(1, pieces);
+    p.pack_in_item = !packed;
+    return;
+  }
+  p.pack_in_item = false;
+  p.pieces_per_item = 1;
+  p.panels_per_item = p.panels;
+  if (p.units * pieces < kEnoughItems)
+    p.panels_per_item = ceil_div(p.panels, ceil_div(kEnoughItems, std::max<int64_t>(1, p.units * pieces)));
+  p.panel_chunks = ceil_div(p.panels, p.panels_per_item);
+}
+
+// A block of outputs of one image, in the channels of one unit.
+struct Piece {
   int64_t unit, image;
   Block block;
-  int64_t first_panel, last_panel;
   int64_t group, group_lanes;  // the unit's first group, and how many are in the lanes
 };
 
-Item item_of(const Correlation& c, const CorrelatePlan& p, int64_t index) {
-  Item item{};
-  item.first_panel = index % p.panel_chunks * p.panels_per_item;
-  item.last_panel = std::min(p.panels, item.first_panel + p.panels_per_item);
-  index /= p.panel_chunks;
-  item.block = take_block(index, c.axis, p.blocks, p.block);
-  item.image = index % c.batch;
-  item.unit = index / c.batch;
-  item.group = item.unit * p.unit_groups;
-  item.group_lanes = p.lanes == Lanes::groups ? std::min(p.width, c.groups - item.group) : 1;
-  return item;
+Piece piece_of(const Correlation& c, const CorrelatePlan& p, int64_t unit, int64_t index) {
+  Piece piece{};
+  piece.unit = unit;
+  piece.block = take_block(index, c.axis, p.blocks, p.block);
+  piece.image = index;
+  piece.group = unit * p.unit_groups;
+  piece.group_lanes = p.lanes == Lanes::groups ? std::min(p.width, c.groups - piece.group) : 1;
+  return piece;
 }
 
-// The activations of the item's channel block that begins at channel `c_first`.
+// The activations of the piece's channel block that begins at channel `c_first`.
 template <class T>
-Reading read_activations(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, const Item& item,
+Reading read_activations(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, const Piece& piece,
                          int64_t c_first, int64_t channels, byte* band) {
   const bool by_groups = p.lanes == Lanes::groups;
   const ActivationStrides& s = c.src_stride;
-  const BandSource source{c.src + item.image * s.n + item.group * s.g + c_first * s.c, s.c, by_groups ? s.g : s.c,
+  const BandSource source{c.src + piece.image * s.n + piece.group * s.g + c_first * s.c, s.c, by_groups ? s.g : s.c,
                           s.space};
   BandLayout layout = p.band;
   if (layout.inner == Inner::pixels || by_groups) layout.planes = channels;
-  const int64_t lanes = layout.inner == Inner::pixels ? 1 : by_groups ? item.group_lanes : channels;
-  if (p.in_place) return read_in_place(c.axis, source, item.block.first);
-  gather_band(k, c.axis, layout, source, item.block.first, lanes, band);
+  const int64_t lanes = layout.inner == Inner::pixels ? 1 : by_groups ? piece.group_lanes : channels;
+  if (p.in_place) return read_in_place(c.axis, source, piece.block.first);
+  gather_band(k, c.axis, layout, source, piece.block.first, lanes, band);
   return read_band(layout, band);
 }
 
@@ -213,8 +237,9 @@ int64_t CorrelatePlan::band_bytes() const {
   return round_up(band.bytes + (lanes == Lanes::pixels ? kSlack : 0), kCacheLine);
 }
 
-int64_t CorrelatePlan::scratch_bytes() const {
-  return (in_place ? 0 : band_bytes()) + round_up(TapRuns::kBytes, kCacheLine);
+int64_t CorrelatePlan::scratch_bytes(int64_t element_bytes) const {
+  const int64_t panel_bytes = pack_in_item ? round_up(panel_numbers * element_bytes, kCacheLine) : 0;
+  return round_up(TapRuns::kBytes, kCacheLine) + panel_bytes + (in_place ? 0 : band_bytes());
 }
 
 template <class T>
@@ -236,11 +261,7 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
   const bool channels_dense = hack != nullptr ? *hack == '0' : true;
   p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && channels_dense;
 
-  p.panels_per_item = p.panels;
-  const int64_t pieces = p.items(c);
-  if (pieces < kEnoughItems)
-    p.panels_per_item = ceil_div(p.panels, ceil_div(kEnoughItems, std::max<int64_t>(1, pieces)));
-  p.panel_chunks = ceil_div(p.panels, p.panels_per_item);
+  divide_work<T>(p, c, packed_as != nullptr);
   return p;
 }
 
@@ -289,8 +310,7 @@ void pack_steps(const kernels::Kernels<T>& k, const WeightStrides& s, const Step
 
 template <class T>
 void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t unit, int64_t panel,
-                const T* bias, int64_t bias_stride, T* packed) {
-  T* to = packed + (unit * p.panels + panel) * p.panel_numbers;
+                Bias<T> bias, T* to) {
   const WeightStrides& s = c.weights_stride;
   // The lane axis is output channels of one group, or groups for one output channel.
   const bool by_groups = p.lanes == Lanes::groups;
@@ -299,10 +319,10 @@ void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Ker
   const int64_t lane_stride = by_groups ? s.g : s.o;
   const byte* from = c.weights + first * lane_stride + (by_groups ? panel * s.o : unit * s.g);
 
-  const int64_t bias_lane = by_groups ? c.out_channels * bias_stride : bias_stride;
-  if (bias != nullptr) {
+  const int64_t bias_lane = by_groups ? c.out_channels * bias.stride : bias.stride;
+  if (bias.data != nullptr) {
     const int64_t channel = by_groups ? first * c.out_channels + panel : unit * c.out_channels + first;
-    const byte* bias_from = reinterpret_cast<const byte*>(bias) + channel * bias_stride;
+    const byte* bias_from = reinterpret_cast<const byte*>(bias.data) + channel * bias.stride;
     k.copy({reinterpret_cast<byte*>(to), 0, bias_from, 0, bias_lane, 1, lanes, p.width});
   }
   to += p.width;
@@ -314,39 +334,39 @@ void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Ker
   }
 }
 
+namespace {
+
+// Panels [first_panel, last_panel), which begin at `packed`, of one piece.
 template <class T>
-void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t index,
-                        const T* packed, StoreOptions options, byte* scratch) {
-  const Item item = item_of(c, p, index);
+void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, const Piece& piece,
+               int64_t first_panel, int64_t last_panel, const T* packed, StoreOptions options, byte* runs_room,
+               byte* band) {
   const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
-  byte* const runs_room = scratch;
-  byte* const band = scratch + round_up(TapRuns::kBytes, kCacheLine);
-  if (by_pixels) std::memset(band + p.band.bytes, 0, kSlack);
 
   // Where output (channel 0 of the unit, first position) goes.
-  byte* dst = c.dst + item.image * c.dst_stride.n + item.group * c.dst_stride.g;
-  for (std::size_t a = 0; a < 3; ++a) dst += item.block.first[a] * c.dst_stride.space[a];
-  const auto &size = item.block.size, &first = item.block.first;
+  byte* dst = c.dst + piece.image * c.dst_stride.n + piece.group * c.dst_stride.g;
+  for (std::size_t a = 0; a < 3; ++a) dst += piece.block.first[a] * c.dst_stride.space[a];
+  const auto &size = piece.block.size, &first = piece.block.first;
 
   for (int64_t b = 0; b < p.c_blocks; ++b) {
     const int64_t c_first = b * p.c_block;
     const Steps steps = steps_of(c, p, b);
-    const Reading activations = read_activations(c, p, k, item, c_first, steps.channels, band);
+    const Reading activations = read_activations(c, p, k, piece, c_first, steps.channels, band);
     const kernels::Tile<T> pattern =
         tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
     TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, by_pixels, p.in_place, runs_room);
 
-    for (int64_t panel = item.first_panel; panel < item.last_panel; ++panel) {
-      const T* const panel_start = packed + (item.unit * p.panels + panel) * p.panel_numbers;
+    for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+      const T* const panel_start = packed + (panel - first_panel) * p.panel_numbers;
       const auto* const weights = reinterpret_cast<const byte*>(panel_start + p.width * (1 + c_first * c.taps()));
       const int64_t channel = by_groups ? panel : panel * p.width;
       const int64_t channels = std::min(p.width, c.out_channels - channel);
       kernels::Tile<T> tile = pattern;
-      tile.lanes = static_cast<int>(by_groups ? item.group_lanes : channels);
-      const auto piece_of = [&](bool first_piece, bool last_piece) {
-        tile.bias = options.bias && b == 0 && first_piece ? panel_start : nullptr;
-        tile.accumulate = options.accumulate || b > 0 || !first_piece;
-        tile.relu = options.relu && b == p.c_blocks - 1 && last_piece;
+      tile.lanes = static_cast<int>(by_groups ? piece.group_lanes : channels);
+      const auto store_as = [&](bool first_part, bool last_part) {
+        tile.bias = options.bias && b == 0 && first_part ? panel_start : nullptr;
+        tile.accumulate = options.accumulate || b > 0 || !first_part;
+        tile.relu = options.relu && b == p.c_blocks - 1 && last_part;
       };
       for (int64_t d = 0; d < size[0]; ++d) {
         for (int64_t h = 0; h < size[1]; ++h) {
@@ -354,10 +374,10 @@ void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kern
           byte* const to = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
           const auto run = [&](int64_t row, int64_t rows, auto&& body) {
             taps.for_each_piece(first[0] + d, first[1] + h, first[2] + row, rows,
-                                [&](const kernels::Run* runs, int64_t count, bool first_piece, bool last_piece) {
+                                [&](const kernels::Run* runs, int64_t count, bool first_part, bool last_part) {
                                   tile.runs = runs;
                                   tile.run_count = count;
-                                  piece_of(first_piece, last_piece);
+                                  store_as(first_part, last_part);
                                   body();
                                 });
           };
@@ -382,12 +402,38 @@ void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kern
   }
 }
 
+}  // namespace
+
+template <class T>
+void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t index,
+                        const T* packed, Bias<T> bias, StoreOptions options, byte* scratch) {
+  byte* const runs_room = scratch;
+  scratch += round_up(TapRuns::kBytes, kCacheLine);
+  const int64_t first_panel = index % p.panel_chunks * p.panels_per_item;
+  const int64_t last_panel = std::min(p.panels, first_panel + p.panels_per_item);
+  index /= p.panel_chunks;
+  const int64_t piece_chunks = ceil_div(p.pieces(c), p.pieces_per_item);
+  const int64_t first_piece = index % piece_chunks * p.pieces_per_item, unit = index / piece_chunks;
+  const int64_t last_piece = std::min(p.pieces(c), first_piece + p.pieces_per_item);
+  if (p.pack_in_item) {
+    T* const own = reinterpret_cast<T*>(scratch);
+    pack_panel(c, p, k, unit, first_panel, bias, own);
+    packed = own;
+    scratch += round_up(p.panel_numbers * int64_t{sizeof(T)}, kCacheLine);
+  } else {
+    packed += (unit * p.panels + first_panel) * p.panel_numbers;
+  }
+  if (p.lanes == Lanes::pixels && !p.in_place) std::memset(scratch + p.band.bytes, 0, kSlack);
+  for (int64_t piece = first_piece; piece < last_piece; ++piece)
+    run_piece(c, p, k, piece_of(c, p, unit, piece), first_panel, last_panel, packed, options, runs_room, scratch);
+}
+
 #define TAPWISE_INSTANTIATE(T)                                                                                        \
   template CorrelatePlan plan_correlate<T>(const Correlation&, const kernels::Kernels<T>&, const CorrelatePlan*);     \
   template void pack_panel<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t, int64_t, \
-                              const T*, int64_t, T*);                                                                 \
+                              Bias<T>, T*);                                                                           \
   template void run_correlate_item<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t,  \
-                                      const T*, StoreOptions, byte*);
+                                      const T*, Bias<T>, StoreOptions, byte*);
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)
 #undef TAPWISE_INSTANTIATE

@@ -17,25 +17,28 @@ struct CorrelatePlan {
   int64_t rows = 1;
   int64_t width = 1;  // numbers that the packed weights hold for one step of the sum
 
-  // Work is divided into units (groups, or blocks of groups), panels of output channels within a unit, and blocks of
-  // output positions. The sum over input channels is taken c_block channels at a time.
+  // Work is divided into units (groups, or blocks of groups), panels of output channels within a unit, and pieces: blocks
+  // of output positions of one image. The sum over input channels is taken c_block channels at a time.
   int64_t units = 1, panels = 1;
   int64_t unit_groups = 1;
   int64_t c_block = 1, c_blocks = 1;
   std::array<int64_t, 3> block{1, 1, 1}, blocks{1, 1, 1};
   int64_t panels_per_item = 1, panel_chunks = 1;
+  int64_t pieces_per_item = 1;
 
   BandLayout band;
   bool in_place = false;       // activations are read where they lie, not from a band
   bool sum_over_taps = false;  // the inner loop runs over the taps of a row instead of channels
+  bool pack_in_item = false;   // each item packs its one panel of weights for itself
   int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
 
+  int64_t pieces(const Correlation& c) const { return c.batch * blocks[0] * blocks[1] * blocks[2]; }
   int64_t items(const Correlation& c) const {
-    return units * c.batch * blocks[0] * blocks[1] * blocks[2] * panel_chunks;
+    return units * panel_chunks * ceil_div(pieces(c), pieces_per_item);
   }
   int64_t packed_numbers() const { return capped_product(units, panels, panel_numbers); }
   int64_t band_bytes() const;
-  int64_t scratch_bytes() const;
+  int64_t scratch_bytes(int64_t element_bytes) const;
 };
 
 /// `packed_as`, if any, is the plan of weights that are packed already: what concerns their order is taken from it, so
@@ -44,18 +47,25 @@ template <class T>
 CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
                              const CorrelatePlan* packed_as = nullptr);
 
-/// Packs panel `panel` of unit `unit`. bias: out_channels * groups numbers, bias_stride bytes apart, or null.
+/// The bias of all output channels: numbers stride bytes apart, or null.
+template <class T>
+struct Bias {
+  const T* data = nullptr;
+  int64_t stride = 0;
+};
+
+/// Packs panel `panel` of unit `unit`.
 template <class T>
 void pack_panel(const Correlation& c, const CorrelatePlan& plan, const kernels::Kernels<T>& k, int64_t unit,
-                int64_t panel, const T* bias, int64_t bias_stride, T* packed);
+                int64_t panel, Bias<T> bias, T* packed);
 
 struct StoreOptions {
   bool bias = false, relu = false, accumulate = false;
 };
 
-/// Computes one item. `scratch` is the calling thread's own.
+/// Computes one item. `packed`: all panels, or null if the item is to pack its own. `scratch` is the calling thread's own.
 template <class T>
 void run_correlate_item(const Correlation& c, const CorrelatePlan& plan, const kernels::Kernels<T>& k, int64_t item,
-                        const T* packed, StoreOptions options, byte* scratch);
+                        const T* packed, Bias<T> bias, StoreOptions options, byte* scratch);
 
 }  // namespace tapwise

@@ -23,7 +23,7 @@ struct Jobs {
     int64_t first_item, first_panel, packed_at;
   };
   std::vector<Job> jobs;
-  int64_t items = 0, panels = 0, packed_numbers = 0, scratch_bytes = 0;
+  int64_t items = 0, panels = 0, packed_numbers = 0, scratch_bytes = 0;  // panels and packed: beforehand
   double work = 0;
 
   /// `packed_as`: the plan that existing packed weights follow, or null.
@@ -33,28 +33,32 @@ struct Jobs {
     const CorrelatePlan plan = like_last ? jobs.back().plan : plan_correlate(c, k, packed_as);
     jobs.push_back({c, plan, items, panels, packed_numbers});
     items += plan.items(c);
-    panels += plan.units * plan.panels;
-    packed_numbers += round_up(plan.packed_numbers(), kCacheLine / int64_t{sizeof(T)});
-    scratch_bytes = std::max(scratch_bytes, round_up(plan.scratch_bytes(), kCacheLine));
+    scratch_bytes = std::max(scratch_bytes, plan.scratch_bytes(sizeof(T)));
+    if (!plan.pack_in_item) {
+      panels += plan.units * plan.panels;
+      packed_numbers += round_up(plan.packed_numbers(), kCacheLine / int64_t{sizeof(T)});
+    }
     work += flops_of(c);
   }
 
   int64_t packed_bytes() const { return capped_product(packed_numbers, int64_t{sizeof(T)}); }
   int64_t workspace_bytes(int threads) const { return packed_bytes() + threads * scratch_bytes; }
 
-  void pack(const kernels::Kernels<T>& k, const T* bias, int64_t bias_stride, T* packed, int threads) const {
+  void pack(const kernels::Kernels<T>& k, Bias<T> bias, T* packed, int threads) const {
     parallel_for(panels, threads, [&](int64_t panel, int) {
       const Job& job = find(panel, &Job::first_panel);
       const int64_t index = panel - job.first_panel;
-      pack_panel(job.c, job.plan, k, index / job.plan.panels, index % job.plan.panels, bias, bias_stride,
-                 packed + job.packed_at);
+      pack_panel(job.c, job.plan, k, index / job.plan.panels, index % job.plan.panels, bias,
+                 packed + job.packed_at + index * job.plan.panel_numbers);
     });
   }
 
-  void run(const kernels::Kernels<T>& k, const T* packed, StoreOptions store, byte* scratch, int threads) const {
+  void run(const kernels::Kernels<T>& k, const T* packed, Bias<T> bias, StoreOptions store, byte* scratch,
+           int threads) const {
     parallel_for(items, threads, [&](int64_t item, int thread) {
       const Job& job = find(item, &Job::first_item);
-      run_correlate_item(job.c, job.plan, k, item - job.first_item, packed + job.packed_at, store,
+      run_correlate_item(job.c, job.plan, k, item - job.first_item,
+                         job.plan.pack_in_item ? nullptr : packed + job.packed_at, bias, store,
                          scratch + thread * scratch_bytes);
     });
   }
@@ -69,11 +73,12 @@ struct Jobs {
 
 /// Packs and runs all jobs in a workspace of workspace_bytes(threads).
 template <class T>
-void run_jobs(const Jobs<T>& jobs, const kernels::Kernels<T>& k, const T* bias, int64_t bias_stride,
-              const Options& options, int threads, byte* workspace) {
+void run_jobs(const Jobs<T>& jobs, const kernels::Kernels<T>& k, Bias<T> bias, const Options& options, int threads,
+              byte* workspace) {
   T* const packed = reinterpret_cast<T*>(workspace);
-  jobs.pack(k, bias, bias_stride, packed, threads);
-  jobs.run(k, packed, {bias != nullptr, options.relu, options.accumulate}, workspace + jobs.packed_bytes(), threads);
+  jobs.pack(k, bias, packed, threads);
+  jobs.run(k, packed, bias, {bias.data != nullptr, options.relu, options.accumulate}, workspace + jobs.packed_bytes(),
+           threads);
 }
 
 }  // namespace tapwise

@@ -45,7 +45,7 @@ Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T
     const int threads = threads_for(options, jobs.work, jobs.items);
     const Workspace workspace(jobs.workspace_bytes(threads));
     if (workspace.data() == nullptr) return out_of_memory(jobs.workspace_bytes(threads));
-    run_jobs(jobs, k, bias, bias_stride, options, threads, workspace.data());
+    run_jobs(jobs, k, Bias<T>{bias, bias_stride}, options, threads, workspace.data());
     return {};
   });
 }

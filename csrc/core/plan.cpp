@@ -61,7 +61,7 @@ Status Plan<T>::update(TensorView<const T> weights, const T* bias, std::int64_t 
   return guarded([&]() -> Status {
     const auto src = dense_view<const T>(nullptr, src_shape(p)), dst = dense_view<const T>(nullptr, dst_shape(p));
     const Jobs<T> jobs = state_->jobs(k, src, weights, dst);
-    jobs.pack(k, bias, bias_stride, state_->packed.data(),
+    jobs.pack(k, {bias, bias_stride}, state_->packed.data(),
               threads_for({}, static_cast<double>(state_->packed.size()), jobs.panels));
     state_->has_bias = bias != nullptr;
     return {};
@@ -82,7 +82,7 @@ Status Plan<T>::run(TensorView<const T> src, TensorView<T> dst, int threads) con
     const int team = threads_for({.threads = threads}, jobs.work, jobs.items);
     const Workspace workspace(team * jobs.scratch_bytes);
     if (workspace.data() == nullptr) return out_of_memory(team * jobs.scratch_bytes);
-    jobs.run(k, state_->packed.data(), {state_->has_bias, state_->relu, false}, workspace.data(), team);
+    jobs.run(k, state_->packed.data(), {}, {state_->has_bias, state_->relu, false}, workspace.data(), team);
     return {};
   });
 }
