@@ -216,6 +216,23 @@ kernels::Tile<T> tile_of(const Correlation& c, const CorrelatePlan& p, const ker
   return tile;
 }
 
+// What this tile asks for: the input that the row of tiles below it, or if rows share none the next tile, will be the
+// first to read. Hardware does not follow as many streams as a tile reads. One line a step: of the pixels of a row, if
+// channels are dense, else of one channel after the other.
+template <class T>
+void look_ahead(kernels::Tile<T>& tile, const Correlation& c, const Reading& from, int64_t channels, int64_t rows) {
+  const bool below = c.axis[1].taps > 1;
+  tile.ahead = below ? tile.a + from.row[1] + (c.axis[1].taps - 1) * from.tap[1]
+                     : tile.a + rows * from.row[2] + (c.axis[2].taps - 1) * from.tap[2];
+  if (from.channel == int64_t{sizeof(T)}) {
+    tile.ahead_step = kCacheLine;
+    tile.ahead_run = rows * from.row[2] <= kCacheLine * channels ? 0 : kCacheLine * channels;
+  } else {
+    tile.ahead_step = from.channel;
+    tile.ahead_run = kCacheLine;
+  }
+}
+
 // A row of pixels in the lanes, output channels in the rows of the tile. The last tile may need fewer vectors.
 template <class T>
 void run_row_of_lanes(const kernels::Kernels<T>& k, const CorrelatePlan& p, kernels::Tile<T> tile, int64_t pixels,
@@ -391,6 +408,7 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
             const EvenSplit rows(size[2], p.rows);
             for (int64_t i = 0; i < rows.parts; ++i) {
               tile.a = from + rows.first(i) * tile.a_row;
+              if (panel == first_panel && p.in_place) look_ahead(tile, c, activations, steps.channels, rows.size(i));
               tile.c = to + rows.first(i) * tile.c_row;
               run(rows.first(i), rows.size(i),
                   [&] { tile_functions(k, p.operand, p.vectors)[rows.size(i) - 1](tile); });

@@ -35,6 +35,9 @@ struct Tile {
   const Run* runs;
   int64_t run_count;
 
+  const byte* ahead;  // null, or what later tiles read: each step asks for a line, ahead_step after the one before;
+  int64_t ahead_step, ahead_run;  // each run begins ahead_run after the one before
+
   byte* c;
   int64_t c_row, c_lane;  // dot: c_lane is the distance between vectors j
   int lanes;              // valid lanes, at most vectors * Vec::size (dot: valid vectors)

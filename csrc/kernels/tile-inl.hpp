@@ -155,7 +155,10 @@ template <class A, class Rows, class T, int rows, int vectors>
 TAPWISE_INLINE void multiply_run(Vec<T> (&acc)[rows][vectors], Rows part, const Run& run, const Tile<T>& t) {
   const byte* a = t.a + run.a;
   const byte* b = t.b + run.b;
+  const byte* ahead = t.ahead == nullptr ? a : t.ahead + (&run - t.runs) * t.ahead_run;
   for (int64_t step = 0; step < run.steps; ++step) {
+    __builtin_prefetch(ahead, 0, 2);  // into the second-level cache
+    ahead += t.ahead_step;
     multiply_step<A::is_wide>(acc, part, a, b, t, A::template load<T>, Vec<T>::load);
     a += t.a_step;
     b += t.b_step;
