@@ -22,20 +22,29 @@ constexpr int64_t kBandBytes = 256 * 1024;
 constexpr int64_t kEnoughItems = 16;
 constexpr int64_t kFewPositions = 96;
 
+// Panels of weights that together stay in the second-level cache pass by every tile, whose outputs then lie together.
+constexpr int64_t kPassingBytes = 192 * 1024;
+
 // A panel that an item packs for itself should stay in the second-level cache.
 constexpr int64_t kMostPanelBytes = 768 * 1024;
 
-// How a choice of lanes fares, beside how full the lanes get: reading activations through a transposing copy, or
-// loading both operands of every multiply-add from memory, costs about this much.
-constexpr double kPixelLanes = 0.9, kGroupLanes = 0.7, kTransposedBand = 0.5;
+// Costs beside the multiply-adds, in cycles of one multiply-add of a vector: to store a tile of kTile such adds a step,
+// as it is or transposed; and to copy a vector of activations into a band. Lanes of groups load both operands of every
+// multiply-add from memory.
+constexpr double kTile = 28, kStore = 60, kTransposedStore = 160, kCopyVector = 4, kGroupLanes = 0.7, kTransposedBand = 0.5;
 
-Lanes choose_lanes(const Correlation& c, int64_t v) {
+Lanes choose_lanes(const Correlation& c, int64_t v, int64_t element) {
   const bool channels_dense = c.groups > 1 ? std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) : true;
-  const double rows = static_cast<double>(c.out_channels);
+  const double rows = static_cast<double>(c.out_channels), steps = static_cast<double>(c.products_per_dst());
   const double positions = static_cast<double>(c.batch) * static_cast<double>(c.positions());
   const double o_use = lane_use(c.out_channels, v), g_use = lane_use(c.groups, v);
-  const double channels = with_packing(o_use, o_use, positions);
-  const double pixels = with_packing(kPixelLanes * lane_use(c.axis[2].out, v) * rows / (rows + 1), 1, positions);
+  const double stored = c.dst_stride.c == element ? kStore : kTransposedStore;
+  const double stored_pixels = c.dst_stride.space[2] == element ? kStore : kTransposedStore;
+  const double channels = with_packing(o_use / (1 + stored / (steps * kTile)), o_use, positions);
+  const double copied = kCopyVector * static_cast<double>(c.in_channels) / (rows * steps);
+  // A tile of fewer than four rows waits for its loads of activations.
+  const double pixels = with_packing(
+      lane_use(c.axis[2].out, v) / (1 + stored_pixels / (steps * kTile) + copied + 1 / (rows * rows)), 1, positions);
   const double groups =
       c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (channels_dense ? 1 : kTransposedBand), g_use, positions);
   if (channels >= pixels && channels >= groups) return Lanes::channels;
@@ -221,6 +230,8 @@ kernels::Tile<T> tile_of(const Correlation& c, const CorrelatePlan& p, const ker
 // channels are dense, else of one channel after the other.
 template <class T>
 void look_ahead(kernels::Tile<T>& tile, const Correlation& c, const Reading& from, int64_t channels, int64_t rows) {
+  tile.ahead = nullptr;
+  if (rows == 0) return;
   const bool below = c.axis[1].taps > 1;
   tile.ahead = below ? tile.a + from.row[1] + (c.axis[1].taps - 1) * from.tap[1]
                      : tile.a + rows * from.row[2] + (c.axis[2].taps - 1) * from.tap[2];
@@ -233,21 +244,18 @@ void look_ahead(kernels::Tile<T>& tile, const Correlation& c, const Reading& fro
   }
 }
 
-// A row of pixels in the lanes, output channels in the rows of the tile. The last tile may need fewer vectors.
-template <class T>
-void run_row_of_lanes(const kernels::Kernels<T>& k, const CorrelatePlan& p, kernels::Tile<T> tile, int64_t pixels,
-                      int64_t channels) {
-  for (int64_t left = pixels; left > 0;) {
-    const int vectors = left > 2 * k.lanes ? p.vectors : left > k.lanes ? std::min(p.vectors, 2) : 1;
-    tile.lanes = static_cast<int>(std::min<int64_t>(left, vectors * k.lanes));
-    tile_functions(k, p.operand, vectors)[channels - 1](tile);
-    left -= tile.lanes;
-    tile.b += vectors * tile.b_vector;
-    tile.c += tile.lanes * tile.c_lane;
-  }
+}  // namespace
+
+int64_t CorrelatePlan::most_positions(int64_t vector_lanes) const {
+  return lanes == Lanes::pixels ? vectors * vector_lanes : rows;
 }
 
-}  // namespace
+Range CorrelatePlan::positions_of(int64_t row, int64_t tile, int64_t vector_lanes) const {
+  const int64_t most = most_positions(vector_lanes);
+  if (lanes == Lanes::pixels) return {tile * most, std::min(row, (tile + 1) * most)};
+  const EvenSplit split(row, most);
+  return {split.first(tile), split.first(tile + 1)};
+}
 
 int64_t CorrelatePlan::band_bytes() const {
   // Vectors of pixels read past the end of the last row by less than a tile.
@@ -265,7 +273,7 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
   if (packed_as != nullptr) {
     p = *packed_as;
   } else {
-    p.lanes = choose_lanes(c, k.lanes);
+    p.lanes = choose_lanes(c, k.lanes, sizeof(T));
     choose_tile(p, c, k);
     p.c_block = c.in_channels;
   }
@@ -276,6 +284,7 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
   const bool lanes_dense = p.lanes == Lanes::groups && c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
   static const char* hack = std::getenv("TW_BAND");
   const bool channels_dense = hack != nullptr ? *hack == '0' : true;
+  p.panels_inside = capped_product(p.panels, p.panel_numbers, int64_t{sizeof(T)}) <= kPassingBytes;
   p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && channels_dense;
 
   divide_work<T>(p, c, packed_as != nullptr);
@@ -369,53 +378,51 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
     const int64_t c_first = b * p.c_block;
     const Steps steps = steps_of(c, p, b);
     const Reading activations = read_activations(c, p, k, piece, c_first, steps.channels, band);
-    const kernels::Tile<T> pattern =
+    kernels::Tile<T> tile =
         tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
     TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, by_pixels, p.in_place, runs_room);
 
-    for (int64_t panel = first_panel; panel < last_panel; ++panel) {
+    const int64_t row_tiles = ceil_div(size[2], p.most_positions(k.lanes));
+
+    // The tile of one panel that begins at output `w` of row (d, h) of the block.
+    const auto run_tile = [&](int64_t panel, int64_t d, int64_t h, int64_t w, int64_t positions) {
       const T* const panel_start = packed + (panel - first_panel) * p.panel_numbers;
       const auto* const weights = reinterpret_cast<const byte*>(panel_start + p.width * (1 + c_first * c.taps()));
+      const byte* const from =
+          activations.base + d * activations.row[0] + h * activations.row[1] + w * activations.row[2];
       const int64_t channel = by_groups ? panel : panel * p.width;
       const int64_t channels = std::min(p.width, c.out_channels - channel);
-      kernels::Tile<T> tile = pattern;
-      tile.lanes = static_cast<int>(by_groups ? piece.group_lanes : channels);
-      const auto store_as = [&](bool first_part, bool last_part) {
-        tile.bias = options.bias && b == 0 && first_part ? panel_start : nullptr;
-        tile.accumulate = options.accumulate || b > 0 || !first_part;
-        tile.relu = options.relu && b == p.c_blocks - 1 && last_part;
-      };
-      for (int64_t d = 0; d < size[0]; ++d) {
-        for (int64_t h = 0; h < size[1]; ++h) {
-          const byte* const from = activations.base + d * activations.row[0] + h * activations.row[1];
-          byte* const to = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
-          const auto run = [&](int64_t row, int64_t rows, auto&& body) {
-            taps.for_each_piece(first[0] + d, first[1] + h, first[2] + row, rows,
-                                [&](const kernels::Run* runs, int64_t count, bool first_part, bool last_part) {
-                                  tile.runs = runs;
-                                  tile.run_count = count;
-                                  store_as(first_part, last_part);
-                                  body();
-                                });
-          };
-          if (by_pixels) {
-            tile.a = weights;
-            tile.b = from;
-            tile.c = to;
-            run(0, size[2], [&] { run_row_of_lanes(k, p, tile, size[2], channels); });
-          } else {
-            tile.b = weights;
-            const EvenSplit rows(size[2], p.rows);
-            for (int64_t i = 0; i < rows.parts; ++i) {
-              tile.a = from + rows.first(i) * tile.a_row;
-              if (panel == first_panel && p.in_place) look_ahead(tile, c, activations, steps.channels, rows.size(i));
-              tile.c = to + rows.first(i) * tile.c_row;
-              run(rows.first(i), rows.size(i),
-                  [&] { tile_functions(k, p.operand, p.vectors)[rows.size(i) - 1](tile); });
+      tile.a = by_pixels ? weights : from;
+      tile.b = by_pixels ? from : weights;
+      tile.c = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1] +
+               w * c.dst_stride.space[2];
+      tile.lanes = static_cast<int>(by_pixels ? positions : by_groups ? piece.group_lanes : channels);
+      if (p.in_place) look_ahead(tile, c, activations, steps.channels, panel == first_panel ? positions : 0);
+      const int vectors = by_pixels ? std::min(p.vectors, vectors_for(positions, k.lanes)) : p.vectors;
+      const auto function = tile_functions(k, p.operand, vectors)[(by_pixels ? channels : positions) - 1];
+      taps.for_each_piece(first[0] + d, first[1] + h, first[2] + w, positions,
+                          [&](const kernels::Run* runs, int64_t count, bool first_part, bool last_part) {
+                            tile.runs = runs;
+                            tile.run_count = count;
+                            tile.bias = options.bias && b == 0 && first_part ? panel_start : nullptr;
+                            tile.accumulate = options.accumulate || b > 0 || !first_part;
+                            tile.relu = options.relu && b == p.c_blocks - 1 && last_part;
+                            function(tile);
+                          });
+    };
+    const auto run_tiles = [&](int64_t panel, int64_t last) {
+      for (int64_t d = 0; d < size[0]; ++d)
+        for (int64_t h = 0; h < size[1]; ++h)
+          for (int64_t i = 0; i < row_tiles; ++i)
+            for (int64_t of = panel; of < last; ++of) {
+              const Range w = p.positions_of(size[2], i, k.lanes);
+              run_tile(of, d, h, w.first, w.size());
             }
-          }
-        }
-      }
+    };
+    if (p.panels_inside) {
+      run_tiles(first_panel, last_panel);
+    } else {
+      for (int64_t panel = first_panel; panel < last_panel; ++panel) run_tiles(panel, panel + 1);
     }
   }
 }

@@ -4,6 +4,7 @@
 #include "core/band.hpp"
 #include "core/correlation.hpp"
 #include "core/lanes.hpp"
+#include "core/taps.hpp"
 #include "kernels/table.hpp"
 
 namespace tapwise {
@@ -25,12 +26,17 @@ struct CorrelatePlan {
   std::array<int64_t, 3> block{1, 1, 1}, blocks{1, 1, 1};
   int64_t panels_per_item = 1, panel_chunks = 1;
   int64_t pieces_per_item = 1;
+  bool panels_inside = false;  // all panels of a tile, then the next tile; else all tiles of a panel
 
   BandLayout band;
   bool in_place = false;       // activations are read where they lie, not from a band
   bool sum_over_taps = false;  // the inner loop runs over the taps of a row instead of channels
   bool pack_in_item = false;   // each item packs its one panel of weights for itself
   int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
+
+  /// Positions of a row of `row` that its tile number `tile` has, and the most that a tile has.
+  Range positions_of(int64_t row, int64_t tile, int64_t vector_lanes) const;
+  int64_t most_positions(int64_t vector_lanes) const;
 
   int64_t pieces(const Correlation& c) const { return c.batch * blocks[0] * blocks[1] * blocks[2]; }
   int64_t items(const Correlation& c) const {

@@ -68,14 +68,15 @@ class TapRuns {
   /// body(runs, count, first, last) for each piece of the tile whose first output is at (d, h, w).
   template <class Body>
   void for_each_piece(int64_t d, int64_t h, int64_t w, int64_t rows, Body&& body) {
-    const Key wanted{taps_inside(c.axis[0], d), taps_inside(c.axis[1], h), !skip || interior(w, rows)};
-    if (wanted.whole && wanted == made) return body(runs, made_count, true, true);
-    made = {};
+    const bool whole = !skip || interior(w, rows);
+    const Key wanted{taps_inside(c.axis[0], d), taps_inside(c.axis[1], h), whole, whole ? 0 : w, whole ? 0 : rows};
+    if (made_count > 0 && wanted == made) return body(runs, made_count, true, true);
+    made_count = 0;
     int64_t count = 0;
     bool first = true;
     for (int64_t tap = 0; tap < c.axis[2].taps; tap += kTapsAtOnce) {
       const int64_t taps = std::min(kTapsAtOnce, c.axis[2].taps - tap);
-      const int64_t column_count = wanted.whole ? all_columns(tap, taps) : some_columns(tap, taps, w, rows);
+      const int64_t column_count = whole ? all_columns(tap, taps) : some_columns(tap, taps, w, rows);
       for (int64_t ch = 0; ch < (steps.over_taps ? steps.channels : 1); ++ch) {
         for (int64_t kd = wanted.d.first; kd < wanted.d.last; ++kd) {
           for (int64_t kh = wanted.h.first; kh < wanted.h.last; ++kh) {
@@ -98,7 +99,7 @@ class TapRuns {
       }
     }
     body(runs, count, first, true);
-    if (first && wanted.whole) {
+    if (first) {
       made = wanted;
       made_count = count;
     }
@@ -108,6 +109,7 @@ class TapRuns {
   struct Key {
     Range d, h;
     bool whole = false;
+    int64_t w = 0, rows = 0;  // where only some rows meet all taps
     bool operator==(const Key&) const = default;
   };
 

@@ -19,6 +19,9 @@ struct EvenSplit {
 /// log2 of the vectors that a tile is wide, as the kernel tables are indexed.
 inline int vectors_index(int vectors) { return vectors == 4 ? 2 : vectors - 1; }
 
+/// The fewest vectors, of those that tiles come in, that hold `count` numbers.
+inline int vectors_for(std::int64_t count, std::int64_t lanes) { return count <= lanes ? 1 : count <= 2 * lanes ? 2 : 4; }
+
 /// The kernels of one operand and width, by rows - 1.
 template <class T>
 auto tile_functions(const kernels::Kernels<T>& k, kernels::Operand operand, int vectors) {
