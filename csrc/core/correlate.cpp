@@ -131,6 +131,8 @@ void choose_blocks(CorrelatePlan& p, const Correlation& c, int64_t vector_lanes,
   for (std::size_t a = 0; a < 3; ++a) {
     p.blocks[a] = ceil_div(c.axis[a].out, block[a]);
     p.block[a] = ceil_div(c.axis[a].out, p.blocks[a]);
+    // A row is cut into whole tiles.
+    if (a == 2 && p.blocks[a] > 1) p.block[a] = round_up(p.block[a], tile);
     p.blocks[a] = ceil_div(c.axis[a].out, p.block[a]);
   }
   p.c_block = c_block;
@@ -241,21 +243,12 @@ void look_ahead(kernels::Tile<T>& tile, const Correlation& c, const Reading& fro
   } else {
     tile.ahead_step = from.channel;
     tile.ahead_run = kCacheLine;
+    // The line in which the next tile ends: the one in which it begins has been asked for with this tile.
+    if (!below) tile.ahead += (rows - 1) * from.row[2];
   }
 }
 
 }  // namespace
-
-int64_t CorrelatePlan::most_positions(int64_t vector_lanes) const {
-  return lanes == Lanes::pixels ? vectors * vector_lanes : rows;
-}
-
-Range CorrelatePlan::positions_of(int64_t row, int64_t tile, int64_t vector_lanes) const {
-  const int64_t most = most_positions(vector_lanes);
-  if (lanes == Lanes::pixels) return {tile * most, std::min(row, (tile + 1) * most)};
-  const EvenSplit split(row, most);
-  return {split.first(tile), split.first(tile + 1)};
-}
 
 int64_t CorrelatePlan::band_bytes() const {
   // Vectors of pixels read past the end of the last row by less than a tile.
@@ -382,7 +375,10 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
         tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
     TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, by_pixels, p.in_place, runs_room);
 
-    const int64_t row_tiles = ceil_div(size[2], p.most_positions(k.lanes));
+    // Pixels fill their vectors, which leaves the rest for the last tile; rows are divided evenly.
+    const int64_t most = by_pixels ? p.vectors * k.lanes : p.rows;
+    const EvenSplit tiles(size[2], most);
+    const auto first_of = [&](int64_t i) { return by_pixels ? std::min(i * most, size[2]) : tiles.first(i); };
 
     // The tile of one panel that begins at output `w` of row (d, h) of the block.
     const auto run_tile = [&](int64_t panel, int64_t d, int64_t h, int64_t w, int64_t positions) {
@@ -400,7 +396,7 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
       if (p.in_place) look_ahead(tile, c, activations, steps.channels, panel == first_panel ? positions : 0);
       const int vectors = by_pixels ? std::min(p.vectors, vectors_for(positions, k.lanes)) : p.vectors;
       const auto function = tile_functions(k, p.operand, vectors)[(by_pixels ? channels : positions) - 1];
-      taps.for_each_piece(first[0] + d, first[1] + h, first[2] + w, positions,
+      taps.for_each_piece(first[2] + w, positions,
                           [&](const kernels::Run* runs, int64_t count, bool first_part, bool last_part) {
                             tile.runs = runs;
                             tile.run_count = count;
@@ -412,12 +408,11 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
     };
     const auto run_tiles = [&](int64_t panel, int64_t last) {
       for (int64_t d = 0; d < size[0]; ++d)
-        for (int64_t h = 0; h < size[1]; ++h)
-          for (int64_t i = 0; i < row_tiles; ++i)
-            for (int64_t of = panel; of < last; ++of) {
-              const Range w = p.positions_of(size[2], i, k.lanes);
-              run_tile(of, d, h, w.first, w.size());
-            }
+        for (int64_t h = 0; h < size[1]; ++h) {
+          taps.enter_row(first[0] + d, first[1] + h);
+          for (int64_t i = 0; i < tiles.parts; ++i)
+            for (int64_t of = panel; of < last; ++of) run_tile(of, d, h, first_of(i), first_of(i + 1) - first_of(i));
+        }
     };
     if (p.panels_inside) {
       run_tiles(first_panel, last_panel);

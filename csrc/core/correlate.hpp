@@ -34,10 +34,6 @@ struct CorrelatePlan {
   bool pack_in_item = false;   // each item packs its one panel of weights for itself
   int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
 
-  /// Positions of a row of `row` that its tile number `tile` has, and the most that a tile has.
-  Range positions_of(int64_t row, int64_t tile, int64_t vector_lanes) const;
-  int64_t most_positions(int64_t vector_lanes) const;
-
   int64_t pieces(const Correlation& c) const { return c.batch * blocks[0] * blocks[1] * blocks[2]; }
   int64_t items(const Correlation& c) const {
     return units * panel_chunks * ceil_div(pieces(c), pieces_per_item);

@@ -65,11 +65,18 @@ class TapRuns {
         columns(reinterpret_cast<ColumnRun*>(room + kRuns * int64_t{sizeof(kernels::Run)})),
         joined(steps.over_taps || reading.tap[2] == steps.channels * reading.channel) {}
 
-  /// body(runs, count, first, last) for each piece of the tile whose first output is at (d, h, w).
+  /// The tiles that follow are in row (d, h) of the outputs.
+  void enter_row(int64_t d, int64_t h) {
+    wanted.d = taps_inside(c.axis[0], d);
+    wanted.h = taps_inside(c.axis[1], h);
+  }
+
+  /// body(runs, count, first, last) for each piece of the tile whose first output in the row is w.
   template <class Body>
-  void for_each_piece(int64_t d, int64_t h, int64_t w, int64_t rows, Body&& body) {
+  void for_each_piece(int64_t w, int64_t rows, Body&& body) {
     const bool whole = !skip || interior(w, rows);
-    const Key wanted{taps_inside(c.axis[0], d), taps_inside(c.axis[1], h), whole, whole ? 0 : w, whole ? 0 : rows};
+    wanted.w = whole ? -1 : w;
+    wanted.rows = whole ? -1 : rows;
     if (made_count > 0 && wanted == made) return body(runs, made_count, true, true);
     made_count = 0;
     int64_t count = 0;
@@ -108,8 +115,7 @@ class TapRuns {
  private:
   struct Key {
     Range d, h;
-    bool whole = false;
-    int64_t w = 0, rows = 0;  // where only some rows meet all taps
+    int64_t w = -1, rows = -1;  // if only some of the rows meet all taps
     bool operator==(const Key&) const = default;
   };
 
@@ -152,7 +158,7 @@ class TapRuns {
   kernels::Run* const runs;
   ColumnRun* const columns;
   const bool joined;
-  Key made;
+  Key made, wanted;
   int64_t made_count = 0;
 };
 

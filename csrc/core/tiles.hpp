@@ -10,9 +10,10 @@ namespace tapwise {
 
 /// `total` rows in the fewest tiles of at most `most`, as even as can be: tile i has rows [first(i), first(i + 1)).
 struct EvenSplit {
-  std::int64_t total, parts;
-  EvenSplit(std::int64_t total_, std::int64_t most) : total(total_), parts(ceil_div(total_, most)) {}
-  std::int64_t first(std::int64_t i) const { return i * (total / parts) + (i < total % parts ? i : total % parts); }
+  std::int64_t parts, least, larger;  // the first `larger` tiles have one row more than `least`
+  EvenSplit(std::int64_t total, std::int64_t most)
+      : parts(ceil_div(total, most)), least(total / parts), larger(total % parts) {}
+  std::int64_t first(std::int64_t i) const { return i * least + (i < larger ? i : larger); }
   std::int64_t size(std::int64_t i) const { return first(i + 1) - first(i); }
 };
 

@@ -178,6 +178,16 @@ void multiply_tile(const Tile<T>& t) {
       multiply_run<A>(acc, SomeRows{run.first_row, run.last_row}, run, t);
     }
   }
+  // As it is, straight from the registers.
+  if (t.c_lane == int64_t{sizeof(T)} && t.lanes == vectors * Vec<T>::size && t.bias == nullptr && !t.accumulate &&
+      !t.relu) {
+    TAPWISE_UNROLL
+    for (int i = 0; i < rows; ++i) {
+      TAPWISE_UNROLL
+      for (int j = 0; j < vectors; ++j) acc[i][j].store(t.c + i * t.c_row + j * kVectorBytes);
+    }
+    return;
+  }
   // Spilled once, here: taking the address of acc itself would keep it in memory all along.
   Vec<T> result[rows * vectors];
   TAPWISE_UNROLL
