@@ -4,6 +4,7 @@
 
 #include "core/call.hpp"
 #include "core/jobs.hpp"
+#include "core/taps.hpp"
 #include "core/tiles.hpp"
 #include "core/unaligned.hpp"
 
@@ -13,13 +14,19 @@ namespace {
 using kernels::Operand;
 using kernels::Run;
 
-// Both bands and the buffer share the second-level cache.
-constexpr int64_t kBandBytes = 192 * 1024;
+// What passes by at a time, of both operands, and the sums share the second-level cache.
+constexpr int64_t kBandBytes = 320 * 1024;
 constexpr int64_t kBufferBytes = 256 * 1024;
-constexpr int64_t kOutChannels = 64;
+constexpr int64_t kOutChannels = 256;
 
 // Rows of a block are not cut below this for the sake of more input channels at a time.
 constexpr int64_t kShortestRow = 64;
+
+// More steps than this pay for loading and storing the sums of a tile.
+constexpr int64_t kManySteps = 512;
+
+// Below so many input channels the rows of a tile run over the taps of a row as well.
+constexpr int64_t kFewChannels = 8;
 
 // As in the forward pass: how many pieces of work there should be, and what the private sums of chunks may take.
 constexpr int64_t kEnoughItems = 16;
@@ -38,21 +45,6 @@ Lanes choose_lanes(const Correlation& c, int64_t v) {
       c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (dense ? 1 : kTransposedBand), g_use, positions);
   if (channels >= pixels && channels >= groups) return Lanes::channels;
   return pixels >= groups ? Lanes::pixels : Lanes::groups;
-}
-
-// Which of input channels and taps of a row the rows of a tile run over.
-enum class RowAxis { taps_and_channels, channels, taps };
-
-struct RowPlan {
-  RowAxis axis;
-  int64_t count;
-};
-
-RowPlan row_plan(const Correlation& c, const Reading& src, int64_t channels, int64_t c_block) {
-  const int64_t taps = c.axis[2].taps;
-  if (channels == c_block && src.tap[2] == channels * src.channel) return {RowAxis::taps_and_channels, taps * channels};
-  if (taps > channels) return {RowAxis::taps, taps};
-  return {RowAxis::channels, channels};
 }
 
 template <class T>
@@ -105,8 +97,10 @@ void choose_tile(WeightGradientPlan& p, const Correlation& c, const kernels::Ker
   }
   p.rows = k.max_rows[vectors_index(p.vectors)];
   p.panels = ceil_div(c.out_channels, p.panel_channels);
-  p.panels_per_item = std::min(p.panels, std::max<int64_t>(1, kOutChannels / p.panel_channels));
-  p.o_blocks = ceil_div(p.panels, p.panels_per_item);
+  if (p.lanes == Lanes::channels && c.in_channels < kFewChannels && c.axis[2].taps > 1 && c.axis[2].dilation == 1)
+    p.rows_over = WeightGradientPlan::Rows::taps_and_channels;
+  else if (c.axis[2].taps > c.in_channels)
+    p.rows_over = WeightGradientPlan::Rows::taps;
 }
 
 // Which channels the sums of one buffer belong to.
@@ -132,16 +126,23 @@ Buffer buffer_of(const Correlation& c, const WeightGradientPlan& p, int64_t inde
 template <class T>
 void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
   constexpr auto element = int64_t{sizeof(T)};
+  // Sums: as many output channels as may share a block, then as many input channels as fit.
   const auto buffer = [&](int64_t channels) {
     return capped_product(p.panels_per_item, c.taps(), channels, p.width, element);
   };
   p.c_block = c.in_channels;
-  while (p.c_block > 1 && buffer(p.c_block) > kBufferBytes) p.c_block = ceil_div(p.c_block, 2);
+  p.panels_per_item = std::min(p.panels, std::max<int64_t>(1, kOutChannels / p.panel_channels));
+  while (buffer(p.c_block) > kBufferBytes && (p.panels_per_item > 1 || p.c_block > 1)) {
+    // Near a square, which reads the least.
+    if (p.panels_per_item > 1 && (p.c_block == 1 || p.panels_per_item * p.panel_channels >= p.c_block))
+      p.panels_per_item = ceil_div(p.panels_per_item, 2);
+    else
+      p.c_block = ceil_div(p.c_block, 2);
+  }
 
   std::array<int64_t, 3> block{1, 1, c.axis[2].out};
-  const auto fits = [&] {
-    return src_layout<T>(p, c, block, p.c_block).bytes + dst_layout<T>(p, c, block).bytes <= kBandBytes;
-  };
+  const auto bytes = [&] { return src_layout<T>(p, c, block, p.c_block).bytes + dst_layout<T>(p, c, block).bytes; };
+  const auto fits = [&] { return bytes() <= kBandBytes; };
   while (!fits() && block[2] > kShortestRow) block[2] = ceil_div(block[2], 2);
   while (!fits() && p.c_block > 1) p.c_block = ceil_div(p.c_block, 2);
   while (!fits() && block[2] > 1) block[2] = ceil_div(block[2], 2);
@@ -159,6 +160,7 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
     block[a] = most;
   }
   p.c_blocks = ceil_div(c.in_channels, p.c_block);
+  p.o_blocks = ceil_div(p.panels, p.panels_per_item);
 
   // Too few pieces of work: divide the positions, in smaller blocks if need be.
   const auto bands = [&] {
@@ -167,7 +169,7 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
     return count;
   };
   const int64_t wanted = ceil_div(kEnoughItems, p.buffers());
-  while (c.batch > 0 && bands() < wanted && block[0] * block[1] * block[2] >= 512) {
+  while (c.batch > 0 && bands() < wanted && block[0] * block[1] * block[2] >= kManySteps) {
     int64_t& longest = block[0] > 1 ? block[0] : block[1] > 1 ? block[1] : block[2];
     longest = ceil_div(longest, 2);
   }
@@ -176,99 +178,147 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
     p.block[a] = ceil_div(c.axis[a].out, p.blocks[a]);
     p.blocks[a] = ceil_div(c.axis[a].out, p.block[a]);
   }
+  // Small images: several in a block.
+  const int64_t positions = p.block[0] * p.block[1] * p.block[2];
+  if (p.blocks[0] * p.blocks[1] * p.blocks[2] == 1 && c.batch > 0) {
+    const int64_t most = std::max<int64_t>(1, std::min(kBandBytes / std::max<int64_t>(1, bytes()), c.batch / wanted));
+    p.images = std::min(most, ceil_div(kManySteps, positions));
+  }
+  p.image_blocks = ceil_div(c.batch, p.images);
   p.buffer_numbers = buffer(p.c_block) / element;
   p.src_band = src_layout<T>(p, c, p.block, p.c_block);
   p.dst_band = dst_layout<T>(p, c, p.block);
 
-  const int64_t total_bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
   const int64_t affordable = kChunkSumBytes / capped_product(p.buffers(), p.buffer_numbers, element);
-  p.chunks = std::max<int64_t>(1, std::min({wanted, total_bands, affordable}));
+  p.chunks = std::max<int64_t>(1, std::min({wanted, p.bands(), affordable}));
 }
 
-// Both operands of one block of output positions, and where its rows begin in them.
+// Both operands of one block of output positions of some images.
 struct Bands {
+  Block block;
+  int64_t images;
   Reading src, dst;
-  const Run* rows;
-  int64_t row_count;
+  int64_t src_image, dst_image;  // from image to image
+  bool src_in_place;
 };
 
 template <class T>
 Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, const Buffer& b,
                  int64_t index, byte* scratch) {
-  const Block block = take_block(index, c.axis, p.blocks, p.block);
   const bool by_groups = p.lanes == Lanes::groups;
-  const auto source = [&](const byte* data, const ActivationStrides& s, int64_t channel) {
-    return BandSource{data + index * s.n + b.group * s.g + channel * s.c, s.c, by_groups ? s.g : s.c, s.space};
-  };
-  BandLayout src_layout = p.src_band, dst_layout = p.dst_band;
-  if (p.lanes != Lanes::channels) {
-    src_layout.planes = b.channels;
-    dst_layout.planes = b.o_count;
-  }
-  byte* const src_band = scratch;
-  byte* const dst_band = src_band + round_up(p.src_band.bytes, kCacheLine);
-  auto* const rows = reinterpret_cast<Run*>(dst_band + round_up(p.dst_band.bytes, kCacheLine));
   Bands bands{};
-  bands.src = read_block(k, c.axis, src_layout, source(c.src, c.src_stride, b.c_first), block,
-                         by_groups ? b.group_lanes : b.channels, p.src_in_place, src_band);
-  bands.dst = read_block(k, dst_axes(c), dst_layout, source(c.dst, c.dst_stride, b.o_first), block,
-                         by_groups ? b.group_lanes : b.o_count, p.dst_in_place, dst_band);
-  for (int64_t d = 0; d < block.size[0]; ++d)
-    for (int64_t h = 0; h < block.size[1]; ++h)
-      rows[d * block.size[1] + h] = {d * bands.src.row[0] + h * bands.src.row[1],
-                                     d * bands.dst.row[0] + h * bands.dst.row[1], block.size[2]};
-  bands.rows = rows;
-  bands.row_count = block.size[0] * block.size[1];
+  bands.block = take_block(index, c.axis, p.blocks, p.block);
+  const int64_t first_image = index * p.images;
+  bands.images = std::min(p.images, c.batch - first_image);
+  // One operand: where it lies, or gathered image by image.
+  const auto read = [&](const std::array<Axis, 3>& axis, const byte* data, const ActivationStrides& s, int64_t channel,
+                        int64_t channels, BandLayout layout, bool in_place, byte* band, int64_t& image_bytes) {
+    const BandSource source{data + first_image * s.n + b.group * s.g + channel * s.c, s.c, by_groups ? s.g : s.c,
+                            s.space};
+    if (in_place) {
+      image_bytes = s.n;
+      return read_in_place(axis, source, bands.block.first);
+    }
+    image_bytes = layout.bytes;
+    if (p.lanes != Lanes::channels) layout.planes = channels;
+    for (int64_t i = 0; i < bands.images; ++i) {
+      BandSource of_image = source;
+      of_image.data += i * s.n;
+      gather_band(k, axis, layout, of_image, bands.block.first, by_groups ? b.group_lanes : channels,
+                  band + i * image_bytes);
+    }
+    return read_band(layout, band);
+  };
+  byte* const dst_band = scratch + round_up(p.images * p.src_band.bytes, kCacheLine);
+  // Rows that share a tap leave its padding out; others need it as zeros.
+  bands.src_in_place = p.src_in_place && (p.rows_over == WeightGradientPlan::Rows::channels || inside(c.axis, bands.block));
+  bands.src = read(c.axis, c.src, c.src_stride, b.c_first, b.channels, p.src_band, bands.src_in_place, scratch,
+                   bands.src_image);
+  bands.dst = read(dst_axes(c), c.dst, c.dst_stride, b.o_first, b.o_count, p.dst_band, p.dst_in_place, dst_band,
+                   bands.dst_image);
   return bands;
 }
 
-// sums [panel][tap along depth][height][width][input channel][lane] (+)= diff_dst * src, summed over the block: over
-// its rows, and along each.
+// The rows of outputs that meet input at one tap, with as much of each as does; rows that follow each other in both
+// operands are one run. Where taps share a tile, or lie in a band, a row is gone through whole.
+int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands& bands, const std::array<int64_t, 3>& tap,
+                  Run* runs) {
+  const Reading &src = bands.src, &dst = bands.dst;
+  std::array<Range, 3> inside;
+  for (std::size_t a = 0; a < 3; ++a) {
+    const Axis& axis = c.axis[a];
+    inside[a] = a == 2 && !bands.src_in_place
+                    ? Range{0, bands.block.size[a]}
+                    : range_inside(axis.index(bands.block.first[a], tap[a]), axis.stride, bands.block.size[a], axis.in);
+  }
+  const int64_t at = tap[0] * src.tap[0] + tap[1] * src.tap[1] + tap[2] * src.tap[2];
+  int64_t count = 0;
+  for (int64_t image = 0; image < bands.images; ++image) {
+    for (int64_t d = inside[0].first; d < inside[0].last; ++d) {
+      for (int64_t h = inside[1].first; h < inside[1].last; ++h) {
+        const int64_t w = inside[2].first, steps = inside[2].size();
+        const Run run{at + image * bands.src_image + d * src.row[0] + h * src.row[1] + w * src.row[2],
+                      image * bands.dst_image + d * dst.row[0] + h * dst.row[1] + w * dst.row[2], steps};
+        Run* const before = count > 0 ? &runs[count - 1] : nullptr;
+        if (p.operand != Operand::dot && before != nullptr && before->a + before->steps * src.row[2] == run.a &&
+            before->b + before->steps * dst.row[2] == run.b)
+          before->steps += steps;
+        else if (steps > 0)
+          runs[count++] = run;
+      }
+    }
+  }
+  return count;
+}
+
+// sums [panel][buffer_row][lane] (+)= diff_dst * src, summed over the block.
 template <class T>
 void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, const Buffer& b,
-                    const Bands& bands, bool accumulate, byte* sums) {
+                    const Bands& bands, bool accumulate, Run* runs, byte* sums) {
   constexpr auto element = int64_t{sizeof(T)};
+  using Rows = WeightGradientPlan::Rows;
   const Reading &src = bands.src, &dst = bands.dst;
   const bool by_pixels = p.lanes == Lanes::pixels;
-  const int64_t row_bytes = p.width * element;
-  const int64_t tap_row = c.axis[2].taps * p.c_block * row_bytes;
-  const int64_t panel_bytes = c.axis[0].taps * c.axis[1].taps * tap_row;
-  const RowPlan rows = row_plan(c, src, b.channels, p.c_block);
-  const bool over_taps = rows.axis == RowAxis::taps;
-  const int64_t tap_loops = rows.axis == RowAxis::channels ? c.axis[2].taps : 1;
-  const int64_t channel_loops = over_taps ? b.channels : 1;
+  const int64_t taps = c.taps(), row_bytes = p.width * element, panel_bytes = taps * p.c_block * row_bytes;
+  const int64_t row_taps = c.axis[2].taps;
+  // The last block may have fewer channels than the band is laid out for, and then taps do not follow each other.
+  const Rows over = p.rows_over == Rows::taps_and_channels && b.channels < p.c_block ? Rows::channels : p.rows_over;
+  const int64_t row_count = over == Rows::channels ? b.channels : over == Rows::taps ? row_taps : row_taps * b.channels;
+  const int64_t tap_loops = over == Rows::channels ? row_taps : 1, channel_loops = over == Rows::taps ? b.channels : 1;
 
   kernels::Tile<T> tile{};
-  tile.runs = bands.rows;
-  tile.run_count = bands.row_count;
+  tile.runs = runs;
   tile.accumulate = accumulate;
-  tile.a_row = over_taps ? src.tap[2] : src.channel;
+  tile.a_row = over == Rows::taps ? src.tap[2] : src.channel;
   tile.a_step = src.row[2];
   tile.b_step = dst.row[2];
   tile.b_vector = by_pixels ? dst.channel : k.lanes * element;
-  tile.c_row = over_taps ? p.c_block * row_bytes : row_bytes;
+  tile.c_row = (over == Rows::channels ? p.buffer_row(1, 0, taps) : p.buffer_row(0, 1, taps)) * row_bytes;
+  if (over == Rows::taps_and_channels) tile.c_row = row_bytes;
   tile.c_lane = by_pixels ? panel_bytes : element;
+  const EvenSplit rows(row_count, p.rows);
 
-  for (int64_t panel = 0; panel < b.panels;) {
-    // Where lanes are pixels, a tile takes as many panels (single output channels) as it is wide.
-    const int64_t left = b.panels - panel;
-    const int vectors = !by_pixels || left >= p.vectors ? p.vectors : left >= 2 ? 2 : 1;
-    const auto functions = tile_functions(k, p.operand, vectors);
-    tile.lanes = by_pixels ? vectors : static_cast<int>(p.width);
-    tile.b = dst.base + panel * p.panel_channels * dst.channel;
-    for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
-      for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
-        for (int64_t kw = 0; kw < tap_loops; ++kw) {
+  for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
+    for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
+      for (int64_t kw = 0; kw < tap_loops; ++kw) {
+        tile.run_count = make_runs(c, p, bands, {kd, kh, kw}, runs);
+        if (tile.run_count == 0 && accumulate) continue;
+        const int64_t tap = (kd * c.axis[1].taps + kh) * row_taps + kw;
+        for (int64_t panel = 0; panel < b.panels;) {
+          // Where lanes are pixels, a tile takes as many panels (single output channels) as it is wide.
+          const int64_t left = b.panels - panel;
+          const int vectors = !by_pixels || left >= p.vectors ? p.vectors : left >= 2 ? 2 : 1;
+          tile.lanes = by_pixels ? vectors : static_cast<int>(p.width);
+          tile.b = dst.base + panel * p.panel_channels * dst.channel;
           for (int64_t ch = 0; ch < channel_loops; ++ch) {
-            tile.a = src.base + kd * src.tap[0] + kh * src.tap[1] + kw * src.tap[2] + ch * src.channel;
-            tile.c =
-                sums + panel * panel_bytes + (kd * c.axis[1].taps + kh) * tap_row + (kw * p.c_block + ch) * row_bytes;
-            run_rows(functions, tile, EvenSplit(rows.count, p.rows));
+            tile.a = src.base + ch * src.channel;
+            tile.c = sums + panel * panel_bytes + p.buffer_row(ch, tap, taps) * row_bytes;
+            run_rows(tile_functions(k, p.operand, vectors), tile, rows);
           }
+          panel += by_pixels ? vectors : 1;
         }
       }
     }
-    panel += by_pixels ? vectors : 1;
   }
 }
 
@@ -279,11 +329,12 @@ void run_item(const Correlation& c, const WeightGradientPlan& p, const kernels::
   const int64_t chunk = item % p.chunks;
   const Buffer buffer = buffer_of(c, p, item / p.chunks);
   auto* const to = reinterpret_cast<byte*>(sums + item * p.buffer_numbers);
-  const int64_t bands = c.batch * p.blocks[0] * p.blocks[1] * p.blocks[2];
-  const int64_t first = bands * chunk / p.chunks, last = bands * (chunk + 1) / p.chunks;
+  auto* const runs = reinterpret_cast<Run*>(scratch);
+  scratch += round_up(p.runs() * int64_t{sizeof(Run)}, kCacheLine);
+  const int64_t first = p.bands() * chunk / p.chunks, last = p.bands() * (chunk + 1) / p.chunks;
   for (int64_t band = first; band < last; ++band) {
     const Bands read = read_bands(c, p, k, buffer, band, scratch);
-    multiply_bands(c, p, k, buffer, read, band != first, to);
+    multiply_bands(c, p, k, buffer, read, band != first, runs, to);
   }
 }
 
@@ -294,30 +345,47 @@ int64_t tap_offset(const Correlation& c, int64_t tap) {
          kw * c.weights_stride.tap[2];
 }
 
-// Adds up the chunks of one buffer and stores it to diff_weights.
+// Adds up the chunks of one panel of a buffer and stores it to diff_weights.
 template <class T>
-void store_buffer(const Correlation& c, const WeightGradientPlan& p, int64_t buffer, bool accumulate, const T* sums) {
-  const Buffer b = buffer_of(c, p, buffer);
+void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, int64_t index,
+                 bool accumulate, T* sums) {
+  constexpr auto element = int64_t{sizeof(T)};
+  const int64_t panel = index % p.panels_per_item;
+  const Buffer b = buffer_of(c, p, index / p.panels_per_item);
+  if (panel >= b.panels) return;
   const WeightStrides& s = c.weights_stride;
   const bool by_groups = p.lanes == Lanes::groups;
-  const int64_t lane_stride = by_groups ? s.g : s.o;
-  byte* const weights = const_cast<byte*>(c.weights) + b.group * s.g + b.o_first * s.o + b.c_first * s.c;
-  const T* from = sums + buffer * p.chunks * p.buffer_numbers;
-  for (int64_t panel = 0; panel < b.panels; ++panel) {
-    const int64_t o = panel * p.panel_channels;
-    const int64_t lanes = by_groups ? b.group_lanes : std::min(p.panel_channels, b.o_count - o);
-    for (int64_t tap = 0; tap < c.taps(); ++tap) {
-      byte* const to = weights + o * s.o + tap_offset(c, tap);
-      for (int64_t ch = 0; ch < b.channels; ++ch) {
-        const T* const row = from + (tap * p.c_block + ch) * p.width;
-        for (int64_t lane = 0; lane < lanes; ++lane) {
-          T sum = row[lane];
-          for (int64_t chunk = 1; chunk < p.chunks; ++chunk) sum += row[chunk * p.buffer_numbers + lane];
-          store<T>(to + ch * s.c + lane * lane_stride, sum, accumulate);
-        }
-      }
+  const int64_t lane_stride = by_groups ? s.g : s.o, taps = c.taps(), row = p.width * element;
+  const int64_t o = panel * p.panel_channels;
+  const int64_t lanes = by_groups ? b.group_lanes : std::min(p.panel_channels, b.o_count - o);
+  byte* const weights = const_cast<byte*>(c.weights) + b.group * s.g + (b.o_first + o) * s.o + b.c_first * s.c;
+  T* const from = sums + index / p.panels_per_item * p.chunks * p.buffer_numbers + panel * taps * p.c_block * p.width;
+  const int64_t numbers = taps * p.c_block * p.width;
+  if (p.chunks > 1)
+    k.add_rows({reinterpret_cast<byte*>(from), element, reinterpret_cast<const byte*>(from), element,
+                p.buffer_numbers * element, numbers, p.chunks, false});
+
+  const auto* const bytes = reinterpret_cast<const byte*>(from);
+  const bool taps_dense = tap_offset(c, 1) == element && tap_offset(c, taps - 1) == (taps - 1) * element;
+  if (p.rows_over != WeightGradientPlan::Rows::taps_and_channels && s.c == taps * element && (taps == 1 || taps_dense)) {
+    k.copy({weights, lane_stride, bytes, element, row, lanes, taps * b.channels, taps * b.channels, 0, 0, accumulate});
+    return;
+  }
+  // Tap by tap: whichever of channels and lanes is dense in diff_weights becomes the columns.
+  const int64_t channel_row = p.buffer_row(1, 0, taps) * row;
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    byte* const to = weights + tap_offset(c, tap);
+    const byte* const sums_of = bytes + p.buffer_row(0, tap, taps) * row;
+    if (lane_stride == element || s.c == element) {
+      const bool by_lanes = lane_stride == element;
+      k.copy({to, by_lanes ? s.c : lane_stride, sums_of, by_lanes ? channel_row : element,
+              by_lanes ? element : channel_row, by_lanes ? b.channels : lanes, by_lanes ? lanes : b.channels,
+              by_lanes ? lanes : b.channels, 0, 0, accumulate});
+      continue;
     }
-    from += c.taps() * p.c_block * p.width;
+    for (int64_t ch = 0; ch < b.channels; ++ch)
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        store<T>(to + ch * s.c + lane * lane_stride, load<T>(sums_of + ch * channel_row + lane * element), accumulate);
   }
 }
 
@@ -336,8 +404,8 @@ void store_zero(const Correlation& c, bool accumulate) {
 }  // namespace
 
 int64_t WeightGradientPlan::scratch_bytes() const {
-  return round_up(src_band.bytes, kCacheLine) + round_up(dst_band.bytes, kCacheLine) +
-         round_up(block[0] * block[1] * int64_t{sizeof(Run)}, kCacheLine);
+  return round_up(runs() * int64_t{sizeof(Run)}, kCacheLine) + round_up(images * src_band.bytes, kCacheLine) +
+         round_up(images * dst_band.bytes, kCacheLine);
 }
 
 int64_t WeightGradientPlan::workspace_bytes(int threads, int64_t element_bytes) const {
@@ -352,7 +420,7 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
   choose_tile(p, c, k);
   choose_blocks<T>(p, c);
   if (p.lanes == Lanes::channels) {
-    p.src_in_place = c.src_stride.c == element;
+    p.src_in_place = p.rows_over != WeightGradientPlan::Rows::taps_and_channels;
     p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0;
   } else if (p.lanes == Lanes::groups) {
     p.src_in_place = c.src_stride.g == element && c.groups % p.width == 0;
@@ -377,8 +445,8 @@ Status run_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k, c
   parallel_for(plan.items(), threads, [&](int64_t item, int thread) {
     run_item(c, plan, k, item, sums, scratch + thread * plan.scratch_bytes());
   });
-  parallel_for(plan.buffers(), threads,
-               [&](int64_t buffer, int) { store_buffer(c, plan, buffer, options.accumulate, sums); });
+  parallel_for(plan.buffers() * plan.panels_per_item, threads,
+               [&](int64_t panel, int) { store_panel(c, plan, k, panel, options.accumulate, sums); });
   return {};
 }
 

@@ -15,8 +15,12 @@ namespace tapwise {
 /// which a pass over the pixels accumulates tile by tile. Where there are too few such blocks to share out, the pixels
 /// are divided into chunks too, each with buffers of its own, which are added in the order of the chunks.
 struct WeightGradientPlan {
+  /// What the rows of a tile run over: input channels, taps of a row, or both, as they lie in a band of few channels.
+  enum class Rows { channels, taps, taps_and_channels };
+
   Lanes lanes = Lanes::channels;
   kernels::Operand operand = kernels::Operand::broadcast;
+  Rows rows_over = Rows::channels;
   int vectors = 1;
   int64_t rows = 1;
   int64_t width = 1;           // numbers of a buffer row: lanes of a tile, or 1 where they are summed
@@ -25,18 +29,26 @@ struct WeightGradientPlan {
   int64_t units = 1, unit_groups = 1;
   int64_t panels = 1, panels_per_item = 1, o_blocks = 1;
   int64_t c_block = 1, c_blocks = 1;
+  int64_t images = 1, image_blocks = 1;  // of a block
   std::array<int64_t, 3> block{1, 1, 1}, blocks{1, 1, 1};
   int64_t chunks = 1;
 
-  BandLayout src_band, dst_band;
+  BandLayout src_band, dst_band;  // of one image
   bool src_in_place = false, dst_in_place = false;
   int64_t buffer_numbers = 0;
 
   int64_t buffers() const { return units * o_blocks * c_blocks; }
   int64_t items() const { return buffers() * chunks; }
+  int64_t bands() const { return image_blocks * blocks[0] * blocks[1] * blocks[2]; }
+  int64_t runs() const { return images * block[0] * block[1]; }
   int64_t sum_numbers() const { return capped_product(buffers(), chunks, buffer_numbers); }
   int64_t scratch_bytes() const;
   int64_t workspace_bytes(int threads, int64_t element_bytes) const;
+
+  /// The row of a buffer's panel that has the sums of an input channel and a tap.
+  int64_t buffer_row(int64_t channel, int64_t tap, int64_t taps) const {
+    return rows_over == Rows::taps_and_channels ? tap * c_block + channel : channel * taps + tap;
+  }
 };
 
 /// Decides, from shapes and strides alone.

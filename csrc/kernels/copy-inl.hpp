@@ -18,6 +18,17 @@ struct RowOfDst {
 };
 
 template <class T>
+TAPWISE_INLINE void put(const Copy& c, Vec<T> value, byte* to) {
+  if (c.accumulate) value += Vec<T>::load(to);
+  value.store(to);
+}
+template <class T>
+TAPWISE_INLINE void put(const Copy& c, Vec<T> value, byte* to, int count) {
+  if (c.accumulate) value += Vec<T>::load_partial(to, count);
+  value.store_partial(to, count);
+}
+
+template <class T>
 void copy_rows(const Copy& c) {
   constexpr int size = Vec<T>::size;
   RowOfDst dst(c);
@@ -25,9 +36,9 @@ void copy_rows(const Copy& c) {
     byte* to = dst.row;
     const byte* from = c.src + r * c.src_row;
     int64_t col = 0;
-    for (; col + size <= c.cols; col += size, to += kVectorBytes, from += kVectorBytes) Vec<T>::load(from).store(to);
+    for (; col + size <= c.cols; col += size, to += kVectorBytes, from += kVectorBytes) put(c, Vec<T>::load(from), to);
     if (col < c.cols)
-      Vec<T>::load_partial(from, static_cast<int>(c.cols - col)).store_partial(to, static_cast<int>(c.cols - col));
+      put(c, Vec<T>::load_partial(from, static_cast<int>(c.cols - col)), to, static_cast<int>(c.cols - col));
   }
 }
 
@@ -51,9 +62,9 @@ void copy_transposed(const Copy& c) {
       for (int i = 0; i < rows; ++i, dst.next()) {
         byte* to = dst.row + col * int64_t{sizeof(T)};
         if (cols == size) {
-          square[i].store(to);
+          put(c, square[i], to);
         } else {
-          square[i].store_partial(to, cols);
+          put(c, square[i], to, cols);
         }
       }
     }
@@ -64,8 +75,10 @@ template <class T>
 void copy_scattered(const Copy& c) {
   RowOfDst dst(c);
   for (int64_t r = 0; r < c.rows; ++r, dst.next())
-    for (int64_t col = 0; col < c.cols; ++col)
-      write<T>(dst.row + col * int64_t{sizeof(T)}, read<T>(c.src + r * c.src_row + col * c.src_col));
+    for (int64_t col = 0; col < c.cols; ++col) {
+      byte* to = dst.row + col * int64_t{sizeof(T)};
+      write<T>(to, read<T>(c.src + r * c.src_row + col * c.src_col) + (c.accumulate ? read<T>(to) : T{0}));
+    }
 }
 
 template <class T>

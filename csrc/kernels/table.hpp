@@ -55,6 +55,7 @@ struct Copy {
   int64_t src_row, src_col;
   int64_t rows, cols, cols_padded;
   int64_t group = 0, dst_group = 0;  // if group > 0, every `group` rows begin dst_group further on in dst
+  bool accumulate = false;           // dst += instead of dst =
 };
 
 /// dst[r] (+)= the sum of the n numbers (or rows of n vectors) of src; see reduce-inl.hpp.

@@ -168,8 +168,18 @@ TAPWISE_INLINE void multiply_run(Vec<T> (&acc)[rows][vectors], Rows part, const 
 template <class T, class A, int rows, int vectors>
 void multiply_tile(const Tile<T>& t) {
   prefetch_store<T, rows, vectors>(t);
+  // Whole vectors, as they are: what is there is where the sum begins, and it is stored straight from the registers.
+  const bool plain = t.c_lane == int64_t{sizeof(T)} && t.lanes == vectors * Vec<T>::size && t.bias == nullptr && !t.relu;
   Vec<T> acc[rows][vectors];
-  set_zero(acc);
+  if (plain && t.accumulate) {
+    TAPWISE_UNROLL
+    for (int i = 0; i < rows; ++i) {
+      TAPWISE_UNROLL
+      for (int j = 0; j < vectors; ++j) acc[i][j] = Vec<T>::load(t.c + i * t.c_row + j * kVectorBytes);
+    }
+  } else {
+    set_zero(acc);
+  }
   for (int64_t r = 0; r < t.run_count; ++r) {
     const Run& run = t.runs[r];
     if (run.first_row <= 0 && run.last_row >= rows) {
@@ -178,9 +188,7 @@ void multiply_tile(const Tile<T>& t) {
       multiply_run<A>(acc, SomeRows{run.first_row, run.last_row}, run, t);
     }
   }
-  // As it is, straight from the registers.
-  if (t.c_lane == int64_t{sizeof(T)} && t.lanes == vectors * Vec<T>::size && t.bias == nullptr && !t.accumulate &&
-      !t.relu) {
+  if (plain) {
     TAPWISE_UNROLL
     for (int i = 0; i < rows; ++i) {
       TAPWISE_UNROLL
