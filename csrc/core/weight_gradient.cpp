@@ -281,8 +281,9 @@ void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const ker
   const bool by_pixels = p.lanes == Lanes::pixels;
   const int64_t taps = c.taps(), row_bytes = p.width * element, panel_bytes = taps * p.c_block * row_bytes;
   const int64_t row_taps = c.axis[2].taps;
-  // The last block may have fewer channels than the band is laid out for, and then taps do not follow each other.
-  const Rows over = p.rows_over == Rows::taps_and_channels && b.channels < p.c_block ? Rows::channels : p.rows_over;
+  // Where a band keeps its taps apart, one tap does not begin where the channels of another end.
+  const bool joined = src.tap[2] == b.channels * src.channel;
+  const Rows over = p.rows_over == Rows::taps_and_channels && !joined ? Rows::channels : p.rows_over;
   const int64_t row_count = over == Rows::channels ? b.channels : over == Rows::taps ? row_taps : row_taps * b.channels;
   const int64_t tap_loops = over == Rows::channels ? row_taps : 1, channel_loops = over == Rows::taps ? b.channels : 1;
 
