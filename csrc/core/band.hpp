@@ -77,6 +77,11 @@ inline int64_t input_index(const Axis& axis, const BandAxis& band, int64_t first
   return (first + p % band.tile) * axis.stride + p / band.tile * axis.dilation + axis.offset;
 }
 
+/// Whether a row of the band is a row of the input.
+inline bool whole_rows(const Axis& axis, const BandAxis& band, int64_t first) {
+  return !band.split && band.positions == axis.in && input_index(axis, band, first, 0) == 0;
+}
+
 /// Fills `band` for the outputs from `first` on, with `lanes` <= layout.lanes valid ones (the others become zero).
 template <class T>
 void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, const BandLayout& layout,
@@ -103,6 +108,19 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
       k.copy({to, layout.plane_bytes, from, source.plane, step, layout.planes, count, count});
     }
   };
+
+  // Whole rows that follow each other in memory are one.
+  if (whole_rows(axis[2], width, first[2]) && !layout.axis[1].split && source.space[1] == axis[2].in * source.space[2]) {
+    const int64_t top = input_index(axis[1], layout.axis[1], first[1], 0), rows = layout.axis[1].positions;
+    if (top >= 0 && top + rows <= axis[1].in && layout.axis[0].positions == 1) {
+      const int64_t in_d = input_index(axis[0], layout.axis[0], first[0], 0);
+      if (in_d >= 0 && in_d < axis[0].in) {
+        copy(band, source.data + in_d * source.space[0] + top * source.space[1], source.space[2],
+             rows * width.positions);
+        return;
+      }
+    }
+  }
 
   // A row of the band is one run of neighbouring input positions, or one run per tap.
   const int64_t runs = width.split ? axis[2].taps : 1;

@@ -42,23 +42,21 @@ void copy_rows(const Copy& c) {
   }
 }
 
+// Down the rows of a few columns, then the next columns: as many streams as hardware follows.
 template <class T>
 void copy_transposed(const Copy& c) {
   constexpr int size = Vec<T>::size;
-  RowOfDst dst(c);
-  for (int64_t row = 0; row < c.rows; row += size) {
-    const int rows = static_cast<int>(c.rows - row < size ? c.rows - row : size);
-    const RowOfDst first = dst;
-    for (int64_t col = 0; col < c.cols; col += size) {
-      const int cols = static_cast<int>(c.cols - col < size ? c.cols - col : size);
+  for (int64_t col = 0; col < c.cols; col += size) {
+    const int cols = static_cast<int>(c.cols - col < size ? c.cols - col : size);
+    RowOfDst dst(c);
+    for (int64_t row = 0; row < c.rows; row += size) {
+      const int rows = static_cast<int>(c.rows - row < size ? c.rows - row : size);
       Vec<T> square[size];
       for (int i = 0; i < size; ++i) {
         const byte* from = c.src + (col + i) * c.src_col + row * int64_t{sizeof(T)};
         square[i] = i >= cols ? Vec<T>::zero() : rows == size ? Vec<T>::load(from) : Vec<T>::load_partial(from, rows);
       }
       transpose(square);
-      dst.row = first.row;
-      dst.in_group = first.in_group;
       for (int i = 0; i < rows; ++i, dst.next()) {
         byte* to = dst.row + col * int64_t{sizeof(T)};
         if (cols == size) {
