@@ -239,6 +239,15 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
   return bands;
 }
 
+// Where channel `channel` of an operand begins, for block `index`.
+const byte* block_origin(const Correlation& c, const WeightGradientPlan& p, const Buffer& b, int64_t index,
+                         const std::array<Axis, 3>& axis, const byte* data, const ActivationStrides& s,
+                         int64_t channel) {
+  const Block block = take_block(index, c.axis, p.blocks, p.block);
+  const BandSource source{data + index * p.images * s.n + b.group * s.g + channel * s.c, s.c, s.c, s.space};
+  return read_in_place(axis, source, block.first).base;
+}
+
 // The rows of outputs that meet input at one tap, with as much of each as does; rows that follow each other in both
 // operands are one run. Where taps share a tile, or lie in a band, a row is gone through whole.
 int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands& bands, const std::array<int64_t, 3>& tap,
@@ -271,10 +280,36 @@ int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands
   return count;
 }
 
+// What a tile asks for, one line a step: of diff_dst what the next panel will read, or at the end of a block what the
+// next block will, of both operands. Only what lies in the caller's memory, which hardware does not follow from page to
+// page.
+template <class T>
+struct LookAhead {
+  const Bands& bands;
+  int64_t panel_bytes;                               // from panel to panel of diff_dst
+  const byte *next_src = nullptr, *next_dst = nullptr;  // where the next block begins
+
+  void operator()(kernels::Tile<T>& tile, int64_t index, bool first_tap, bool last_tap, bool last_panel) const {
+    tile.ahead = nullptr;
+    const int64_t dst_lines = ceil_div(panel_bytes, kCacheLine);
+    const bool ends = last_tap && last_panel;
+    if (index < dst_lines) {
+      if (next_dst == nullptr || !(ends || (first_tap && !last_panel))) return;
+      tile.ahead = (ends ? next_dst : tile.b + panel_bytes) + index * kCacheLine;
+      tile.ahead_step = bands.dst.row[2];
+      tile.ahead_run = bands.dst.row[1];
+    } else if (ends && next_src != nullptr) {
+      tile.ahead = next_src + (index - dst_lines) * kCacheLine;
+      tile.ahead_step = bands.src.row[2];
+      tile.ahead_run = bands.src.row[1];
+    }
+  }
+};
+
 // sums [panel][buffer_row][lane] (+)= diff_dst * src, summed over the block.
 template <class T>
 void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, const Buffer& b,
-                    const Bands& bands, bool accumulate, Run* runs, byte* sums) {
+                    const Bands& bands, const LookAhead<T>& ahead, bool accumulate, Run* runs, byte* sums) {
   constexpr auto element = int64_t{sizeof(T)};
   using Rows = WeightGradientPlan::Rows;
   const Reading &src = bands.src, &dst = bands.dst;
@@ -314,13 +349,30 @@ void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const ker
           for (int64_t ch = 0; ch < channel_loops; ++ch) {
             tile.a = src.base + ch * src.channel;
             tile.c = sums + panel * panel_bytes + p.buffer_row(ch, tap, taps) * row_bytes;
-            run_rows(tile_functions(k, p.operand, vectors), tile, rows);
+            for (int64_t i = 0; i < rows.parts; ++i) {
+              ahead(tile, i, tap == 0, tap == taps - row_taps / tap_loops, panel + 1 >= b.panels);
+              tile_functions(k, p.operand, vectors)[rows.size(i) - 1](tile);
+              tile.a += rows.size(i) * tile.a_row;
+              tile.c += rows.size(i) * tile.c_row;
+            }
           }
           panel += by_pixels ? vectors : 1;
         }
       }
     }
   }
+}
+
+template <class T>
+LookAhead<T> look_ahead(const Correlation& c, const WeightGradientPlan& p, const Buffer& b, const Bands& bands,
+                        int64_t next) {
+  LookAhead<T> ahead{bands, p.panel_channels * bands.dst.channel};
+  if (p.lanes != Lanes::channels) return ahead;
+  if (p.dst_in_place)
+    ahead.next_dst = block_origin(c, p, b, next, dst_axes(c), c.dst, c.dst_stride, b.o_first);
+  if (bands.src_in_place && c.src_stride.c == int64_t{sizeof(T)})
+    ahead.next_src = block_origin(c, p, b, next, c.axis, c.src, c.src_stride, b.c_first);
+  return ahead;
 }
 
 template <class T>
@@ -335,7 +387,8 @@ void run_item(const Correlation& c, const WeightGradientPlan& p, const kernels::
   const int64_t first = p.bands() * chunk / p.chunks, last = p.bands() * (chunk + 1) / p.chunks;
   for (int64_t band = first; band < last; ++band) {
     const Bands read = read_bands(c, p, k, buffer, band, scratch);
-    multiply_bands(c, p, k, buffer, read, band != first, runs, to);
+    const LookAhead<T> ahead = look_ahead<T>(c, p, buffer, read, band + 1 < last ? band + 1 : first);
+    multiply_bands(c, p, k, buffer, read, ahead, band != first, runs, to);
   }
 }
 
