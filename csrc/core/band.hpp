@@ -100,7 +100,10 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
     }
   };
   const auto copy = [&](byte* to, const byte* from, int64_t step, int64_t count) {
-    if (by_lanes) {
+    if (by_lanes && lanes == layout.lanes && layout.planes == 1 && source.lane == int64_t{sizeof(T)} &&
+        step == layout.position_bytes[2]) {
+      k.copy({to, 0, from, 0, source.lane, 1, count * lanes, count * lanes});
+    } else if (by_lanes) {
       for (int64_t p = 0; p < layout.planes; ++p)
         k.copy({to + p * layout.plane_bytes, layout.position_bytes[2], from + p * source.plane, step, source.lane,
                 count, lanes, layout.lanes});

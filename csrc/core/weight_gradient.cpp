@@ -52,8 +52,9 @@ BandLayout src_layout(const WeightGradientPlan& p, const Correlation& c, const s
                       int64_t c_block) {
   std::array<BandAxis, 3> axis;
   for (std::size_t a = 0; a < 3; ++a) axis[a] = band_axis(c.axis[a], block[a], p.lanes == Lanes::pixels && a == 2);
-  if (p.lanes == Lanes::pixels) return band_layout(axis, Inner::pixels, c_block, 1, sizeof(T));
   if (p.lanes == Lanes::groups) return band_layout(axis, Inner::lanes, c_block, p.width, sizeof(T));
+  if (p.lanes == Lanes::pixels || p.rows_over == WeightGradientPlan::Rows::taps)
+    return band_layout(axis, Inner::pixels, c_block, 1, sizeof(T));
   return band_layout(axis, Inner::lanes, 1, c_block, sizeof(T));
 }
 
@@ -97,10 +98,13 @@ void choose_tile(WeightGradientPlan& p, const Correlation& c, const kernels::Ker
   }
   p.rows = k.max_rows[vectors_index(p.vectors)];
   p.panels = ceil_div(c.out_channels, p.panel_channels);
-  if (p.lanes == Lanes::channels && c.in_channels < kFewChannels && c.axis[2].taps > 1 && c.axis[2].dilation == 1)
-    p.rows_over = WeightGradientPlan::Rows::taps_and_channels;
-  else if (c.axis[2].taps > c.in_channels)
-    p.rows_over = WeightGradientPlan::Rows::taps;
+  using Rows = WeightGradientPlan::Rows;
+  const bool few = c.in_channels < kFewChannels && c.axis[2].taps > 1;
+  const bool pixels_dense = std::abs(c.src_stride.space[2]) < std::abs(c.src_stride.c);
+  if (p.lanes == Lanes::channels && few && c.axis[2].dilation == 1 && !pixels_dense)
+    p.rows_over = Rows::taps_and_channels;
+  else if (c.axis[2].taps > c.in_channels || (p.lanes == Lanes::channels && few))
+    p.rows_over = Rows::taps;
 }
 
 // Which channels the sums of one buffer belong to.
@@ -220,7 +224,7 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
       return read_in_place(axis, source, bands.block.first);
     }
     image_bytes = layout.bytes;
-    if (p.lanes != Lanes::channels) layout.planes = channels;
+    if (layout.inner == Inner::pixels || by_groups) layout.planes = channels;
     for (int64_t i = 0; i < bands.images; ++i) {
       BandSource of_image = source;
       of_image.data += i * s.n;
@@ -474,7 +478,7 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
   choose_tile(p, c, k);
   choose_blocks<T>(p, c);
   if (p.lanes == Lanes::channels) {
-    p.src_in_place = p.rows_over != WeightGradientPlan::Rows::taps_and_channels;
+    p.src_in_place = p.rows_over == WeightGradientPlan::Rows::channels;
     p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0;
   } else if (p.lanes == Lanes::groups) {
     p.src_in_place = c.src_stride.g == element && c.groups % p.width == 0;

@@ -42,23 +42,29 @@ void copy_rows(const Copy& c) {
   }
 }
 
-// Down the rows of a few columns, then the next columns: as many streams as hardware follows.
+// Down the rows of a few columns, then the next columns: as many streams as hardware follows. Where they are short, or
+// rows of dst far apart, it needs to be told of the next columns.
 template <class T>
 void copy_transposed(const Copy& c) {
   constexpr int size = Vec<T>::size;
+  constexpr int64_t page = 4096;
+  const bool far = c.group == 0 && c.dst_row >= page;
   for (int64_t col = 0; col < c.cols; col += size) {
     const int cols = static_cast<int>(c.cols - col < size ? c.cols - col : size);
+    const bool more = col + size < c.cols;
     RowOfDst dst(c);
     for (int64_t row = 0; row < c.rows; row += size) {
       const int rows = static_cast<int>(c.rows - row < size ? c.rows - row : size);
       Vec<T> square[size];
       for (int i = 0; i < size; ++i) {
         const byte* from = c.src + (col + i) * c.src_col + row * int64_t{sizeof(T)};
+        if (more) __builtin_prefetch(from + size * c.src_col);
         square[i] = i >= cols ? Vec<T>::zero() : rows == size ? Vec<T>::load(from) : Vec<T>::load_partial(from, rows);
       }
       transpose(square);
       for (int i = 0; i < rows; ++i, dst.next()) {
         byte* to = dst.row + col * int64_t{sizeof(T)};
+        if (far) __builtin_prefetch(to + 4 * kVectorBytes, 1);
         if (cols == size) {
           put(c, square[i], to);
         } else {
