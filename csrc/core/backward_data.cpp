@@ -1,38 +1,64 @@
 #include "core/backward_data.hpp"
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "core/unaligned.hpp"
 
 namespace tapwise {
 namespace {
 
-// Positions that no tap reaches become the bias, or zero.
+// Which positions of diff_src a tap reaches, and what the others become: the bias, or zero.
 template <class T>
-void fill_uncovered(const BackwardData<T>& lowered, const TensorView<T>& view, const T* bias, int64_t bias_stride,
-                    const Options& options) {
-  const std::vector<bool> covered[] = {lowered.covered(0), lowered.covered(1), lowered.covered(2)};
-  const auto meets = [&](std::size_t axis, int64_t i) {
+struct Uncovered {
+  std::array<std::vector<bool>, 3> covered;
+  const TensorView<T>& view;
+  Bias<T> bias;
+  const Options& options;
+
+  bool meets(std::size_t axis, int64_t i) const {
     return static_cast<bool>(covered[axis][static_cast<std::size_t>(i) % covered[axis].size()]);
-  };
-  const int64_t rows = view.shape[0] * view.shape[1];
-  const double numbers = static_cast<double>(rows) * static_cast<double>(view.shape[2] * view.shape[3] * view.shape[4]);
-  parallel_for(rows, threads_for(options, numbers, rows), [&](int64_t row, int) {
-    const int64_t channel = row % view.shape[1];
-    const T value = bias == nullptr ? T{0} : load<T>(reinterpret_cast<const byte*>(bias) + channel * bias_stride);
-    byte* const plane =
-        reinterpret_cast<byte*>(view.data) + row / view.shape[1] * view.stride[0] + channel * view.stride[1];
-    for (int64_t d = 0; d < view.shape[2]; ++d) {
-      for (int64_t h = 0; h < view.shape[3]; ++h) {
+  }
+
+  T value_of(int64_t channel) const {
+    return bias.data == nullptr ? T{0} : load<T>(reinterpret_cast<const byte*>(bias.data) + channel * bias.stride);
+  }
+
+  /// Fills what is uncovered in some channels and positions of an image. Along the rows it may write to covered
+  /// positions, too, if they have not been computed yet and are not to be added to.
+  void fill(int64_t image, Range channels, const std::array<Range, 3>& at) const {
+    if (options.accumulate && bias.data == nullptr && !options.relu) return;
+    byte* const base = reinterpret_cast<byte*>(view.data) + image * view.stride[0];
+    const auto put = [&](byte* to, T value) {
+      const T sum = options.accumulate ? value + load<T>(to) : value;
+      store<T>(to, options.relu && sum < T{0} ? T{0} : sum);
+    };
+    const bool by_channels = std::abs(view.stride[1]) < std::abs(view.stride[4]);
+    for (int64_t d = at[0].first; d < at[0].last; ++d) {
+      for (int64_t h = at[1].first; h < at[1].last; ++h) {
+        byte* const row = base + d * view.stride[2] + h * view.stride[3];
         const bool row_meets = meets(0, d) && meets(1, h);
-        for (int64_t w = 0; w < view.shape[4]; ++w) {
-          if (row_meets && meets(2, w)) continue;
-          byte* const to = plane + d * view.stride[2] + h * view.stride[3] + w * view.stride[4];
-          const T sum = options.accumulate ? value + load<T>(to) : value;
-          store<T>(to, options.relu && sum < T{0} ? T{0} : sum);
+        if (by_channels) {
+          for (int64_t w = at[2].first; w < at[2].last; ++w) {
+            if (row_meets && meets(2, w)) continue;
+            for (int64_t c = channels.first; c < channels.last; ++c)
+              put(row + w * view.stride[4] + c * view.stride[1], value_of(c));
+          }
+          continue;
+        }
+        if (row_meets && covers_rows()) continue;
+        for (int64_t c = channels.first; c < channels.last; ++c) {
+          const T value = value_of(c);
+          for (int64_t w = at[2].first; w < at[2].last; ++w)
+            if (!options.accumulate || !row_meets || !meets(2, w)) put(row + w * view.stride[4] + c * view.stride[1], value);
         }
       }
     }
-  });
-}
+  }
+
+ private:
+  bool covers_rows() const { return std::ranges::find(covered[2], false) == covered[2].end(); }
+};
 
 }  // namespace
 
@@ -46,9 +72,26 @@ Status run_backward_data(const BackwardData<T>& lowered, const kernels::Kernels<
                  [&](const Jobs<T>& jobs) { bytes = std::max(bytes, jobs.workspace_bytes(threads(jobs))); });
   const Workspace workspace(bytes);
   if (workspace.data() == nullptr) return out_of_memory(bytes);
-  if (!lowered.covers_diff_src()) fill_uncovered(lowered, diff_src, bias, bias_stride, options);
+  const bool covers = lowered.covers_diff_src();
+  const Uncovered<T> uncovered{
+      {lowered.covered(0), lowered.covered(1), lowered.covered(2)}, diff_src, {bias, bias_stride}, options};
+  if (lowered.jobs() == 0) {
+    const auto whole = [&](std::size_t a) { return Range{0, diff_src.shape[a + 2]}; };
+    for (int64_t image = 0; image < diff_src.shape[0]; ++image)
+      uncovered.fill(image, {0, diff_src.shape[1]}, {whole(0), whole(1), whole(2)});
+    return {};
+  }
+  // The first phases to write to a block fill what no phase will, while it is in the cache.
+  const Correlation largest = lowered.largest();
+  bool first = true;
   for_each_batch(lowered, k, [&](const Jobs<T>& jobs) {
-    run_jobs(jobs, k, Bias<T>{bias, bias_stride}, options, threads(jobs), workspace.data());
+    const auto fill = [&, fills = first && !covers](int64_t item) {
+      if (!fills) return;
+      const ItemOutputs to = outputs_of(largest, jobs.jobs.front().plan, item);
+      uncovered.fill(to.image, {to.first_channel, to.first_channel + to.channels}, lowered.positions_of(to.block));
+    };
+    run_jobs(jobs, k, Bias<T>{bias, bias_stride}, options, threads(jobs), workspace.data(), fill);
+    first = false;
   });
   return {};
 }

@@ -183,11 +183,6 @@ inline Reading read_in_place(const std::array<Axis, 3>& axis, const BandSource& 
   return r;
 }
 
-/// A block of output positions.
-struct Block {
-  std::array<int64_t, 3> first, size;
-};
-
 /// Block `index` of those that `out` is divided into; `index` becomes what is left of it.
 inline Block take_block(int64_t& index, const std::array<Axis, 3>& axis, const std::array<int64_t, 3>& blocks,
                         const std::array<int64_t, 3>& most) {

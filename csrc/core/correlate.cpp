@@ -149,12 +149,12 @@ Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_block) {
 // or panels pass by a piece. What is read again and again comes from beyond the second-level cache, so the smaller total
 // decides; weights that fit into that cache always pass.
 template <class T>
-void divide_work(CorrelatePlan& p, const Correlation& c, bool packed) {
+void divide_work(CorrelatePlan& p, const Correlation& c, bool packed, bool phases) {
   constexpr auto element = int64_t{sizeof(T)};
   const int64_t pieces = p.pieces(c), panels = p.units * p.panels;
   const int64_t panel_bytes = capped_product(p.panel_numbers, element), weight_bytes = capped_product(panels, panel_bytes);
   const int64_t src_bytes = capped_product(c.batch, c.groups, c.in_channels, c.axis[0].in, c.axis[1].in, c.axis[2].in, element);
-  if (p.in_place && panels >= kEnoughItems && panel_bytes <= kMostPanelBytes && weight_bytes > kBandBytes &&
+  if (!phases && p.in_place && panels >= kEnoughItems && panel_bytes <= kMostPanelBytes && weight_bytes > kBandBytes &&
       capped_product(p.panels, src_bytes) < capped_product(pieces + 2, weight_bytes)) {
     p.panels_per_item = 1;
     p.panel_chunks = p.panels;
@@ -165,9 +165,27 @@ void divide_work(CorrelatePlan& p, const Correlation& c, bool packed) {
   p.pack_in_item = false;
   p.pieces_per_item = 1;
   p.panels_per_item = p.panels;
-  if (p.units * pieces < kEnoughItems)
+  if (p.units * pieces < kEnoughItems && !(phases && p.lanes == Lanes::groups))
     p.panels_per_item = ceil_div(p.panels, ceil_div(kEnoughItems, std::max<int64_t>(1, p.units * pieces)));
   p.panel_chunks = ceil_div(p.panels, p.panels_per_item);
+}
+
+// What one call computes.
+struct Item {
+  int64_t unit;
+  Range panels, pieces;
+};
+
+Item item_of(const Correlation& c, const CorrelatePlan& p, int64_t index) {
+  Item item{};
+  item.panels.first = index % p.panel_chunks * p.panels_per_item;
+  item.panels.last = std::min(p.panels, item.panels.first + p.panels_per_item);
+  index /= p.panel_chunks;
+  const int64_t piece_chunks = ceil_div(p.pieces(c), p.pieces_per_item);
+  item.pieces.first = index % piece_chunks * p.pieces_per_item;
+  item.pieces.last = std::min(p.pieces(c), item.pieces.first + p.pieces_per_item);
+  item.unit = index / piece_chunks;
+  return item;
 }
 
 // A block of outputs of one image, in the channels of one unit.
@@ -261,7 +279,8 @@ int64_t CorrelatePlan::scratch_bytes(int64_t element_bytes) const {
 }
 
 template <class T>
-CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k, const CorrelatePlan* packed_as) {
+CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k, const CorrelatePlan* packed_as,
+                             bool phases) {
   CorrelatePlan p;
   if (packed_as != nullptr) {
     p = *packed_as;
@@ -280,7 +299,15 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
   p.panels_inside = capped_product(p.panels, p.panel_numbers, int64_t{sizeof(T)}) <= kPassingBytes;
   p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && channels_dense;
 
-  divide_work<T>(p, c, packed_as != nullptr);
+  divide_work<T>(p, c, packed_as != nullptr, phases);
+  return p;
+}
+
+template <class T>
+CorrelatePlan plan_phase(const Correlation& c, const CorrelatePlan& largest) {
+  CorrelatePlan p = largest;
+  p.band = layout_for<T>(p, c, choose_inner(p, c), p.block, p.c_block);
+  p.panel_numbers = p.width * (1 + c.products_per_dst());
   return p;
 }
 
@@ -355,11 +382,10 @@ void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Ker
 
 namespace {
 
-// Panels [first_panel, last_panel), which begin at `packed`, of one piece.
+// Some panels, which begin at `packed`, of one piece.
 template <class T>
 void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, const Piece& piece,
-               int64_t first_panel, int64_t last_panel, const T* packed, StoreOptions options, byte* runs_room,
-               byte* band) {
+               Range panels, const T* packed, StoreOptions options, byte* runs_room, byte* band) {
   const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
 
   // Where output (channel 0 of the unit, first position) goes.
@@ -382,7 +408,7 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
 
     // The tile of one panel that begins at output `w` of row (d, h) of the block.
     const auto run_tile = [&](int64_t panel, int64_t d, int64_t h, int64_t w, int64_t positions) {
-      const T* const panel_start = packed + (panel - first_panel) * p.panel_numbers;
+      const T* const panel_start = packed + (panel - panels.first) * p.panel_numbers;
       const auto* const weights = reinterpret_cast<const byte*>(panel_start + p.width * (1 + c_first * c.taps()));
       const byte* const from =
           activations.base + d * activations.row[0] + h * activations.row[1] + w * activations.row[2];
@@ -393,7 +419,7 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
       tile.c = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1] +
                w * c.dst_stride.space[2];
       tile.lanes = static_cast<int>(by_pixels ? positions : by_groups ? piece.group_lanes : channels);
-      if (p.in_place) look_ahead(tile, c, activations, steps.channels, panel == first_panel ? positions : 0);
+      if (p.in_place) look_ahead(tile, c, activations, steps.channels, panel == panels.first ? positions : 0);
       const int vectors = by_pixels ? std::min(p.vectors, vectors_for(positions, k.lanes)) : p.vectors;
       const auto function = tile_functions(k, p.operand, vectors)[(by_pixels ? channels : positions) - 1];
       taps.for_each_piece(first[2] + w, positions,
@@ -415,41 +441,51 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
         }
     };
     if (p.panels_inside) {
-      run_tiles(first_panel, last_panel);
+      run_tiles(panels.first, panels.last);
     } else {
-      for (int64_t panel = first_panel; panel < last_panel; ++panel) run_tiles(panel, panel + 1);
+      for (int64_t panel = panels.first; panel < panels.last; ++panel) run_tiles(panel, panel + 1);
     }
   }
 }
 
 }  // namespace
 
+ItemOutputs outputs_of(const Correlation& c, const CorrelatePlan& p, int64_t index) {
+  const Item item = item_of(c, p, index);
+  const Piece piece = piece_of(c, p, item.unit, item.pieces.first);
+  if (p.lanes == Lanes::groups)
+    return {piece.image, piece.group * c.out_channels, piece.group_lanes * c.out_channels, piece.block};
+  const int64_t first = item.panels.first * p.width, last = std::min(c.out_channels, item.panels.last * p.width);
+  return {piece.image, piece.group * c.out_channels + first, last - first, piece.block};
+}
+
 template <class T>
 void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t index,
                         const T* packed, Bias<T> bias, StoreOptions options, byte* scratch) {
   byte* const runs_room = scratch;
   scratch += round_up(TapRuns::kBytes, kCacheLine);
-  const int64_t first_panel = index % p.panel_chunks * p.panels_per_item;
-  const int64_t last_panel = std::min(p.panels, first_panel + p.panels_per_item);
-  index /= p.panel_chunks;
-  const int64_t piece_chunks = ceil_div(p.pieces(c), p.pieces_per_item);
-  const int64_t first_piece = index % piece_chunks * p.pieces_per_item, unit = index / piece_chunks;
-  const int64_t last_piece = std::min(p.pieces(c), first_piece + p.pieces_per_item);
+  const auto [unit, panels, pieces] = item_of(c, p, index);
   if (p.pack_in_item) {
     T* const own = reinterpret_cast<T*>(scratch);
-    pack_panel(c, p, k, unit, first_panel, bias, own);
+    pack_panel(c, p, k, unit, panels.first, bias, own);
     packed = own;
     scratch += round_up(p.panel_numbers * int64_t{sizeof(T)}, kCacheLine);
   } else {
-    packed += (unit * p.panels + first_panel) * p.panel_numbers;
+    packed += (unit * p.panels + panels.first) * p.panel_numbers;
   }
   if (p.lanes == Lanes::pixels && !p.in_place) std::memset(scratch + p.band.bytes, 0, kSlack);
-  for (int64_t piece = first_piece; piece < last_piece; ++piece)
-    run_piece(c, p, k, piece_of(c, p, unit, piece), first_panel, last_panel, packed, options, runs_room, scratch);
+  for (int64_t i = pieces.first; i < pieces.last; ++i) {
+    const Piece piece = piece_of(c, p, unit, i);
+    // A phase may have one position less than its plan, and then nothing in the last block.
+    if (std::ranges::min(piece.block.size) <= 0) continue;
+    run_piece(c, p, k, piece, panels, packed, options, runs_room, scratch);
+  }
 }
 
 #define TAPWISE_INSTANTIATE(T)                                                                                        \
-  template CorrelatePlan plan_correlate<T>(const Correlation&, const kernels::Kernels<T>&, const CorrelatePlan*);     \
+  template CorrelatePlan plan_correlate<T>(const Correlation&, const kernels::Kernels<T>&, const CorrelatePlan*,      \
+                                                  bool);                                                              \
+  template CorrelatePlan plan_phase<T>(const Correlation&, const CorrelatePlan&);                                      \
   template void pack_panel<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t, int64_t, \
                               Bias<T>, T*);                                                                           \
   template void run_correlate_item<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t,  \

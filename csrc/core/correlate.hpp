@@ -44,10 +44,23 @@ struct CorrelatePlan {
 };
 
 /// `packed_as`, if any, is the plan of weights that are packed already: what concerns their order is taken from it, so
-/// that activations with other strides than those planned for meet the same packed weights.
+/// that activations with other strides than those planned for meet the same packed weights. `phases`: this is the largest
+/// of several, which take turns with each piece.
 template <class T>
 CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
-                             const CorrelatePlan* packed_as = nullptr);
+                             const CorrelatePlan* packed_as = nullptr, bool phases = false);
+
+/// The plan of one phase of several, given that of the largest: the same division of the work, so that piece i of each
+/// phase lies among the outputs of piece i of the others.
+template <class T>
+CorrelatePlan plan_phase(const Correlation& phase, const CorrelatePlan& largest);
+
+/// What an item of one piece writes to: channels of one image, in a block of positions.
+struct ItemOutputs {
+  int64_t image, first_channel, channels;
+  Block block;
+};
+ItemOutputs outputs_of(const Correlation& c, const CorrelatePlan& plan, int64_t item);
 
 /// The bias of all output channels: numbers stride bytes apart, or null.
 template <class T>

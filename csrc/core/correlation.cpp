@@ -133,6 +133,17 @@ Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src_v
   return c;
 }
 
+// Which axis the rows of tiles run along, as simplify() decides, but for all phases alike.
+template <class T>
+std::size_t BackwardData<T>::row_axis() const {
+  if (!phased()) return 2;
+  std::array<int64_t, 3> out;
+  for (std::size_t a = 0; a < 3; ++a) out[a] = ceil_div(p.src[a], p.stride[a]);
+  if (out[2] >= kShortRow) return 2;
+  const std::size_t longest = out[0] > out[1] ? 0 : 1;
+  return out[longest] > out[2] ? longest : 2;
+}
+
 template <class T>
 BackwardData<T>::BackwardData(const ConvProblem& problem, const TensorView<const T>& diff_dst_view,
                               const TensorView<const T>& weights_view, const TensorView<const T>& diff_src_view)
@@ -145,6 +156,39 @@ BackwardData<T>::BackwardData(const ConvProblem& problem, const TensorView<const
     for (int64_t k0 = 0; k0 < std::min(p.kernel[a], tap_step); ++k0)
       if (phase_of(p, a, k0) < p.src[a]) smallest_taps[a].push_back(k0);
   }
+}
+
+template <class T>
+bool BackwardData<T>::phased() const {
+  return p.stride != Spatial{1, 1, 1};
+}
+
+// The axis of the problem that axis a of a phase lies along.
+template <class T>
+std::size_t BackwardData<T>::along(std::size_t a) const {
+  return a == 2 ? row_axis() : a == row_axis() ? 2 : a;
+}
+
+template <class T>
+Correlation BackwardData<T>::largest() const {
+  Correlation most = job(0);
+  for (std::size_t a = 0; a < 3; ++a) {
+    Axis& axis = most.axis[a];
+    const std::size_t of = along(a);
+    axis.out = ceil_div(p.src[of], p.stride[of]);
+    axis.taps = ceil_div(p.kernel[of], p.stride[of] / std::gcd(p.stride[of], p.dilation[of]));
+  }
+  return most;
+}
+
+template <class T>
+std::array<Range, 3> BackwardData<T>::positions_of(const Block& block) const {
+  std::array<Range, 3> at;
+  for (std::size_t a = 0; a < 3; ++a) {
+    const std::size_t of = along(a);
+    at[of] = {block.first[a] * p.stride[of], std::min((block.first[a] + block.size[a]) * p.stride[of], p.src[of])};
+  }
+  return at;
 }
 
 template <class T>
@@ -187,7 +231,11 @@ Correlation BackwardData<T>::job(int64_t index) const {
     advance(c.weights, first * weights.stride[a + 2]);
     if (f.axis.taps > 1) c.weights_stride.tap[a] = f.tap_step * tap;
   }
-  simplify(c);
+  if (!phased()) {
+    simplify(c);
+  } else if (row_axis() != 2) {
+    swap_axes(c, row_axis(), 2);
+  }
   return c;
 }
 

@@ -43,6 +43,18 @@ struct WeightStrides {
   std::array<int64_t, 3> tap{};
 };
 
+/// A half-open range.
+struct Range {
+  int64_t first = 0, last = 0;
+  int64_t size() const { return last - first; }
+  bool operator==(const Range&) const = default;
+};
+
+/// A block of output positions.
+struct Block {
+  std::array<int64_t, 3> first, size;
+};
+
 struct Correlation {
   int64_t batch = 1, groups = 1;
   int64_t in_channels = 1, out_channels = 1;  // of one group
@@ -75,11 +87,24 @@ struct BackwardData {
   }
   Correlation job(int64_t index) const;
 
+  /// Whether there is a stride, so that diff_src is written to in steps.
+  bool phased() const;
+
+  /// If so: one that has as many positions and taps along each axis as any phase. They share its plan, and write to
+  /// neighbours.
+  Correlation largest() const;
+
+  /// The positions of diff_src that a block of the phases' positions stands for.
+  std::array<Range, 3> positions_of(const Block& block) const;
+
   /// Whether every position of diff_src meets a tap; and along one axis, position i does if covered(axis)[i % stride].
   bool covers_diff_src() const;
   std::vector<bool> covered(std::size_t axis) const;
 
  private:
+  std::size_t row_axis() const;
+  std::size_t along(std::size_t a) const;
+
   ConvProblem p;
   TensorView<const T> diff_dst, weights, diff_src;
   std::array<std::vector<int64_t>, 3> smallest_taps;  // of each phase

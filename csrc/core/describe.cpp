@@ -60,7 +60,8 @@ Status describe(const ConvProblem& p, Direction direction, TensorView<const T> s
     switch (direction) {
       case Direction::forward: {
         Jobs<T> jobs;
-        jobs.add(lower_forward<T>(p, src, weights, dst), k);
+        const Correlation c = lower_forward<T>(p, src, weights, dst);
+    jobs.add(c, plan_correlate(c, k));
         describe_jobs(jobs, options, d);
         return {};
       }

@@ -1,4 +1,5 @@
-// Correlations that write disjoint parts of one result, packed and run as one parallel loop.
+// Correlations that write disjoint parts of one result, packed and run as one parallel loop: several phases of a stride,
+// or a single one. They divide their work alike, and item i is item i of each of them in turn.
 #pragma once
 
 #include <algorithm>
@@ -20,25 +21,20 @@ struct Jobs {
   struct Job {
     Correlation c;
     CorrelatePlan plan;
-    int64_t first_item, first_panel, packed_at;
+    int64_t first_panel, packed_at;
   };
   std::vector<Job> jobs;
   int64_t items = 0, panels = 0, packed_numbers = 0, scratch_bytes = 0;  // panels and packed: beforehand
   double work = 0;
 
-  /// `packed_as`: the plan that existing packed weights follow, or null.
-  void add(const Correlation& c, const kernels::Kernels<T>& k, const CorrelatePlan* packed_as = nullptr) {
-    // Phases of a stride differ in little but where they begin.
-    const bool like_last = !jobs.empty() && jobs.back().c.axis == c.axis;
-    const CorrelatePlan plan = like_last ? jobs.back().plan : plan_correlate(c, k, packed_as);
-    jobs.push_back({c, plan, items, panels, packed_numbers});
-    items += plan.items(c);
+  void add(const Correlation& c, const CorrelatePlan& plan) {
+    jobs.push_back({c, plan, panels, packed_numbers});
+    items = plan.items(c);
     scratch_bytes = std::max(scratch_bytes, plan.scratch_bytes(sizeof(T)));
-    if (!plan.pack_in_item) {
-      panels += plan.units * plan.panels;
-      packed_numbers += round_up(plan.packed_numbers(), kCacheLine / int64_t{sizeof(T)});
-    }
     work += flops_of(c);
+    if (plan.pack_in_item) return;
+    panels += plan.units * plan.panels;
+    packed_numbers += round_up(plan.packed_numbers(), kCacheLine / int64_t{sizeof(T)});
   }
 
   int64_t packed_bytes() const { return capped_product(packed_numbers, int64_t{sizeof(T)}); }
@@ -46,39 +42,41 @@ struct Jobs {
 
   void pack(const kernels::Kernels<T>& k, Bias<T> bias, T* packed, int threads) const {
     parallel_for(panels, threads, [&](int64_t panel, int) {
-      const Job& job = find(panel, &Job::first_panel);
+      const Job& job = find_panel(panel);
       const int64_t index = panel - job.first_panel;
       pack_panel(job.c, job.plan, k, index / job.plan.panels, index % job.plan.panels, bias,
                  packed + job.packed_at + index * job.plan.panel_numbers);
     });
   }
 
-  void run(const kernels::Kernels<T>& k, const T* packed, Bias<T> bias, StoreOptions store, byte* scratch,
-           int threads) const {
+  /// `before(item)` is called before each item.
+  template <class Before>
+  void run(const kernels::Kernels<T>& k, const T* packed, Bias<T> bias, StoreOptions store, byte* scratch, int threads,
+           Before&& before) const {
     parallel_for(items, threads, [&](int64_t item, int thread) {
-      const Job& job = find(item, &Job::first_item);
-      run_correlate_item(job.c, job.plan, k, item - job.first_item,
-                         job.plan.pack_in_item ? nullptr : packed + job.packed_at, bias, store,
-                         scratch + thread * scratch_bytes);
+      before(item);
+      for (const Job& job : jobs)
+        run_correlate_item(job.c, job.plan, k, item, job.plan.pack_in_item ? nullptr : packed + job.packed_at, bias,
+                           store, scratch + thread * scratch_bytes);
     });
   }
 
  private:
-  const Job& find(int64_t index, int64_t Job::* first) const {
+  const Job& find_panel(int64_t index) const {
     return *(std::upper_bound(jobs.begin(), jobs.end(), index,
-                              [first](int64_t i, const Job& job) { return i < job.*first; }) -
+                              [](int64_t i, const Job& job) { return i < job.first_panel; }) -
              1);
   }
 };
 
 /// Packs and runs all jobs in a workspace of workspace_bytes(threads).
-template <class T>
+template <class T, class Before>
 void run_jobs(const Jobs<T>& jobs, const kernels::Kernels<T>& k, Bias<T> bias, const Options& options, int threads,
-              byte* workspace) {
+              byte* workspace, Before&& before) {
   T* const packed = reinterpret_cast<T*>(workspace);
   jobs.pack(k, bias, packed, threads);
   jobs.run(k, packed, bias, {bias.data != nullptr, options.relu, options.accumulate}, workspace + jobs.packed_bytes(),
-           threads);
+           threads, before);
 }
 
 }  // namespace tapwise

@@ -41,11 +41,12 @@ Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T
   return guarded([&]() -> Status {
     const auto& k = kernels_of<T>(*table);
     Jobs<T> jobs;
-    jobs.add(lower_forward<T>(p, src, weights, dst), k);
+    const Correlation c = lower_forward<T>(p, src, weights, dst);
+    jobs.add(c, plan_correlate(c, k));
     const int threads = threads_for(options, jobs.work, jobs.items);
     const Workspace workspace(jobs.workspace_bytes(threads));
     if (workspace.data() == nullptr) return out_of_memory(jobs.workspace_bytes(threads));
-    run_jobs(jobs, k, Bias<T>{bias, bias_stride}, options, threads, workspace.data());
+    run_jobs(jobs, k, Bias<T>{bias, bias_stride}, options, threads, workspace.data(), [](int64_t) {});
     return {};
   });
 }

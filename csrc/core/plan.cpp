@@ -21,7 +21,8 @@ struct Plan<T>::State {
   Jobs<T> jobs(const kernels::Kernels<T>& k, TensorView<const T> src, TensorView<const T> weights,
                TensorView<const T> dst) const {
     Jobs<T> jobs;
-    jobs.add(lower_forward<T>(problem, src, weights, dst), k, &plan);
+    const Correlation c = lower_forward<T>(problem, src, weights, dst);
+    jobs.add(c, plan_correlate(c, k, &plan));
     return jobs;
   }
 };
@@ -82,7 +83,8 @@ Status Plan<T>::run(TensorView<const T> src, TensorView<T> dst, int threads) con
     const int team = threads_for({.threads = threads}, jobs.work, jobs.items);
     const Workspace workspace(team * jobs.scratch_bytes);
     if (workspace.data() == nullptr) return out_of_memory(team * jobs.scratch_bytes);
-    jobs.run(k, state_->packed.data(), {}, {state_->has_bias, state_->relu, false}, workspace.data(), team);
+    jobs.run(k, state_->packed.data(), {}, {state_->has_bias, state_->relu, false}, workspace.data(), team,
+             [](std::int64_t) {});
     return {};
   });
 }

@@ -12,13 +12,6 @@
 
 namespace tapwise {
 
-/// A half-open range.
-struct Range {
-  int64_t first = 0, last = 0;
-  int64_t size() const { return last - first; }
-  bool operator==(const Range&) const = default;
-};
-
 /// The i in [0, count) with 0 <= start + i * step < in.
 inline Range range_inside(int64_t start, int64_t step, int64_t count, int64_t in) {
   const int64_t first = start >= 0 ? 0 : std::min(count, ceil_div(-start, step));

@@ -111,6 +111,14 @@ void store_columns(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
 // Neither is dense.
 template <class T>
 void store_scattered(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
+  if (!t.accumulate && !t.relu) {
+    const auto* numbers = reinterpret_cast<const byte*>(acc);
+    for (int lane = 0; lane < t.lanes; ++lane, numbers += sizeof(T)) {
+      byte* to = t.c + lane * t.c_lane;
+      for (int i = 0; i < rows; ++i, to += t.c_row) write<T>(to, read<T>(numbers + i * vectors * kVectorBytes));
+    }
+    return;
+  }
   for (int i = 0; i < rows; ++i) {
     for (int lane = 0; lane < t.lanes; ++lane) {
       byte* to = t.c + i * t.c_row + lane * t.c_lane;
@@ -146,8 +154,11 @@ TAPWISE_INLINE void prefetch_store(const Tile<T>& t) {
   if (t.c_lane == int64_t{sizeof(T)}) {
     for (int i = 0; i < rows; ++i)
       for (int j = 0; j < vectors; ++j) __builtin_prefetch(t.c + i * t.c_row + j * kVectorBytes, 1);
-  } else if (t.c_row == int64_t{sizeof(T)}) {
-    for (int lane = 0; lane < t.lanes; ++lane) __builtin_prefetch(t.c + lane * t.c_lane, 1);
+  } else if (t.c_row < t.c_lane) {
+    for (int lane = 0; lane < t.lanes; ++lane) {
+      __builtin_prefetch(t.c + lane * t.c_lane, 1);
+      __builtin_prefetch(t.c + lane * t.c_lane + (rows - 1) * t.c_row, 1);
+    }
   }
 }
 
