@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "core/unaligned.hpp"
 
@@ -41,6 +42,8 @@ struct Uncovered {
         if (by_channels) {
           for (int64_t w = at[2].first; w < at[2].last; ++w) {
             if (row_meets && meets(2, w)) continue;
+            byte* const pixel = row + w * view.stride[4] + channels.first * view.stride[1];
+            if (clear(pixel, view.stride[1], channels.size())) continue;
             for (int64_t c = channels.first; c < channels.last; ++c)
               put(row + w * view.stride[4] + c * view.stride[1], value_of(c));
           }
@@ -48,6 +51,7 @@ struct Uncovered {
         }
         if (row_meets && covers_rows()) continue;
         for (int64_t c = channels.first; c < channels.last; ++c) {
+          if (clear(row + at[2].first * view.stride[4] + c * view.stride[1], view.stride[4], at[2].size())) continue;
           const T value = value_of(c);
           for (int64_t w = at[2].first; w < at[2].last; ++w)
             if (!options.accumulate || !row_meets || !meets(2, w)) put(row + w * view.stride[4] + c * view.stride[1], value);
@@ -57,6 +61,13 @@ struct Uncovered {
   }
 
  private:
+  // Dense numbers that become zero, which is the usual case.
+  bool clear(byte* first, int64_t step, int64_t count) const {
+    if (options.accumulate || bias.data != nullptr || step != int64_t{sizeof(T)}) return false;
+    std::memset(first, 0, static_cast<std::size_t>(count) * sizeof(T));
+    return true;
+  }
+
   bool covers_rows() const { return std::ranges::find(covered[2], false) == covered[2].end(); }
 };
 
