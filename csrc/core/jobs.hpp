@@ -41,7 +41,9 @@ struct Jobs {
   int64_t workspace_bytes(int threads) const { return packed_bytes() + threads * scratch_bytes; }
 
   void pack(const kernels::Kernels<T>& k, Bias<T> bias, T* packed, int threads) const {
-    parallel_for(panels, threads, [&](int64_t panel, int) {
+    // Waking a team costs as much as to pack so many numbers.
+    constexpr int64_t few = 32 * 1024;
+    parallel_for(panels, packed_numbers < few ? 1 : threads, [&](int64_t panel, int) {
       const Job& job = find_panel(panel);
       const int64_t index = panel - job.first_panel;
       pack_panel(job.c, job.plan, k, index / job.plan.panels, index % job.plan.panels, bias,

@@ -1,5 +1,5 @@
-// Gathering a small matrix into dense rows: by vectors where the source's rows are dense, by transposed squares of
-// vectors where its columns are, else number by number.
+// Gathering a small matrix into dense rows: by vectors where the source's rows are dense or every second or fourth of
+// dense numbers, by transposed squares of vectors where its columns are, else number by number.
 
 // Where row after row goes.
 struct RowOfDst {
@@ -75,6 +75,45 @@ void copy_transposed(const Copy& c) {
   }
 }
 
+// Every step-th of the lanes of `step` vectors, for a power of two.
+template <int step, class T, int... I>
+TAPWISE_INLINE Vec<T> every(const Vec<T>* from, Indices<I...> lanes) {
+  if constexpr (step == 2) {
+    return {__builtin_shufflevector(from[0].value, from[1].value, 2 * I...)};
+  } else {
+    const Vec<T> halves[2] = {every<step / 2>(from, lanes), every<step / 2>(from + step / 2, lanes)};
+    return every<2>(halves, lanes);
+  }
+}
+
+// Columns `step` numbers apart, from whole vectors. Nothing past the last column is read.
+template <class T, int step>
+void copy_every(const Copy& c) {
+  constexpr int size = Vec<T>::size;
+  RowOfDst dst(c);
+  for (int64_t r = 0; r < c.rows; ++r, dst.next()) {
+    const byte* from = c.src + r * c.src_row;
+    byte* to = dst.row;
+    for (int64_t left = c.cols; left > 0; left -= size, from += step * kVectorBytes, to += kVectorBytes) {
+      const int count = static_cast<int>(left < size ? left : size);
+      Vec<T> whole[step];
+      TAPWISE_UNROLL
+      for (int i = 0; i < step; ++i) {
+        const int lanes = (count - 1) * step + 1 - i * size;
+        whole[i] = lanes >= size ? Vec<T>::load(from + i * kVectorBytes)
+                   : lanes > 0   ? Vec<T>::load_partial(from + i * kVectorBytes, lanes)
+                                 : Vec<T>::zero();
+      }
+      const Vec<T> picked = every<step>(whole, typename MakeIndices<size>::Type{});
+      if (count == size) {
+        put(c, picked, to);
+      } else {
+        put(c, picked, to, count);
+      }
+    }
+  }
+}
+
 template <class T>
 void copy_scattered(const Copy& c) {
   RowOfDst dst(c);
@@ -91,6 +130,10 @@ void copy(const Copy& c) {
     copy_rows<T>(c);
   } else if (c.src_row == int64_t{sizeof(T)} && c.rows > 1) {
     copy_transposed<T>(c);
+  } else if (c.src_col == 2 * int64_t{sizeof(T)}) {
+    copy_every<T, 2>(c);
+  } else if (c.src_col == 4 * int64_t{sizeof(T)}) {
+    copy_every<T, 4>(c);
   } else {
     copy_scattered<T>(c);
   }
