@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/few_channels.hpp"
 #include "core/unaligned.hpp"
 
 namespace tapwise {
@@ -76,6 +77,14 @@ struct Uncovered {
 template <class T>
 Status run_backward_data(const BackwardData<T>& lowered, const kernels::Kernels<T>& k, const T* bias,
                          int64_t bias_stride, const TensorView<T>& diff_src, const Options& options) {
+  if (const auto plan = plan_few_channels(lowered, k)) {
+    const int team = threads_for(options, flops(lowered.p), plan->items);
+    const int64_t few_bytes = workspace_bytes(*plan, team, sizeof(T));
+    const Workspace workspace(few_bytes);
+    if (workspace.data() == nullptr) return out_of_memory(few_bytes);
+    run_few_channels(lowered, *plan, k, Bias<T>{bias, bias_stride}, options, team, workspace.data());
+    return {};
+  }
   const auto threads = [&](const Jobs<T>& jobs) { return threads_for(options, jobs.work, jobs.items); };
   // Memory first: nothing is written if there is too little.
   int64_t bytes = 0;

@@ -62,13 +62,6 @@ struct ItemOutputs {
 };
 ItemOutputs outputs_of(const Correlation& c, const CorrelatePlan& plan, int64_t item);
 
-/// The bias of all output channels: numbers stride bytes apart, or null.
-template <class T>
-struct Bias {
-  const T* data = nullptr;
-  int64_t stride = 0;
-};
-
 /// Packs panel `panel` of unit `unit`.
 template <class T>
 void pack_panel(const Correlation& c, const CorrelatePlan& plan, const kernels::Kernels<T>& k, int64_t unit,

@@ -55,6 +55,13 @@ struct Block {
   std::array<int64_t, 3> first, size;
 };
 
+/// The bias of all output channels: numbers stride bytes apart, or null.
+template <class T>
+struct Bias {
+  const T* data = nullptr;
+  int64_t stride = 0;
+};
+
 struct Correlation {
   int64_t batch = 1, groups = 1;
   int64_t in_channels = 1, out_channels = 1;  // of one group
@@ -101,13 +108,13 @@ struct BackwardData {
   bool covers_diff_src() const;
   std::vector<bool> covered(std::size_t axis) const;
 
- private:
-  std::size_t row_axis() const;
-  std::size_t along(std::size_t a) const;
-
   ConvProblem p;
   TensorView<const T> diff_dst, weights, diff_src;
   std::array<std::vector<int64_t>, 3> smallest_taps;  // of each phase
+
+ private:
+  std::size_t row_axis() const;
+  std::size_t along(std::size_t a) const;
 };
 
 }  // namespace tapwise
