@@ -1,6 +1,7 @@
 #include "core/correlate.hpp"
 
 #include <cstdlib>
+#include <numeric>
 
 #include "core/call.hpp"
 #include "core/taps.hpp"
@@ -95,6 +96,16 @@ BandLayout layout_for(const CorrelatePlan& p, const Correlation& c, Inner inner,
   if (inner == Inner::pixels) return band_layout(axis, inner, c_block, 1, sizeof(T));
   if (p.lanes == Lanes::groups) return band_layout(axis, inner, c_block, p.width, sizeof(T));
   return band_layout(axis, inner, 1, c_block, sizeof(T));
+}
+
+// Whether channels lie so far apart that their lines push each other out of the first-level cache (64 sets of 8 lines),
+// and the steps of the tile are too short to wait for the second: then a band, denser, is read instead.
+template <class T>
+bool planes_collide(const CorrelatePlan& p, const Correlation& c) {
+  constexpr int64_t sets = 64, ways = 8, patient_step = 16;
+  const int64_t step = std::abs(c.src_stride.c);
+  if (step == int64_t{sizeof(T)} || p.rows * p.vectors >= patient_step) return false;
+  return c.in_channels > ways * (step % kCacheLine != 0 ? sets : sets / std::gcd(sets, step / kCacheLine));
 }
 
 // The largest block of output positions whose band fits: whole rows if possible, then several rows, then several
@@ -294,10 +305,8 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
     p.sum_over_taps = p.c_block < c.axis[2].taps && !(c.src_stride.c == int64_t{sizeof(T)} && c.axis[2].dilation == 1);
   p.panel_numbers = p.width * (1 + c.products_per_dst());
   const bool lanes_dense = p.lanes == Lanes::groups && c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
-  static const char* hack = std::getenv("TW_BAND");
-  const bool channels_dense = hack != nullptr ? *hack == '0' : true;
   p.panels_inside = capped_product(p.panels, p.panel_numbers, int64_t{sizeof(T)}) <= kPassingBytes;
-  p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && channels_dense;
+  p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && !planes_collide<T>(p, c);
 
   divide_work<T>(p, c, packed_as != nullptr, phases);
   return p;

@@ -478,7 +478,11 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
   choose_tile(p, c, k);
   choose_blocks<T>(p, c);
   if (p.lanes == Lanes::channels) {
-    p.src_in_place = p.rows_over == WeightGradientPlan::Rows::channels;
+    // Not where the planes of a tile's rows share a set of the first-level cache: 8 lines.
+    constexpr int64_t sets = 64, ways = 8;
+    const int64_t step = std::abs(c.src_stride.c);
+    const bool collide = step % (sets * kCacheLine) == 0 && std::min(p.rows, p.c_block) > ways;
+    p.src_in_place = p.rows_over == WeightGradientPlan::Rows::channels && !collide;
     p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0;
   } else if (p.lanes == Lanes::groups) {
     p.src_in_place = c.src_stride.g == element && c.groups % p.width == 0;

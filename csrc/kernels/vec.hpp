@@ -94,9 +94,22 @@ template <>
 TAPWISE_INLINE Vec<float> Vec<float>::load_partial(const void* from, int count) {
   return {_mm256_maskload_ps(static_cast<const float*>(from), mask32(count))};
 }
+// In pieces of 16, 8 and 4 bytes: a masked store of AVX2 takes longer than all of them on AMD's cores.
 template <>
 TAPWISE_INLINE void Vec<float>::store_partial(void* to, int count) const {
-  _mm256_maskstore_ps(static_cast<float*>(to), mask32(count), value);
+  auto* at = static_cast<float*>(to);
+  __m128 part = _mm256_castps256_ps128(value);
+  if ((count & 4) != 0) {
+    _mm_storeu_ps(at, part);
+    part = _mm256_extractf128_ps(value, 1);
+    at += 4;
+  }
+  if ((count & 2) != 0) {
+    _mm_storel_pi(reinterpret_cast<__m64*>(at), part);
+    part = _mm_movehl_ps(part, part);
+    at += 2;
+  }
+  if ((count & 1) != 0) _mm_store_ss(at, part);
 }
 template <>
 TAPWISE_INLINE Vec<double> Vec<double>::load_partial(const void* from, int count) {
@@ -104,7 +117,14 @@ TAPWISE_INLINE Vec<double> Vec<double>::load_partial(const void* from, int count
 }
 template <>
 TAPWISE_INLINE void Vec<double>::store_partial(void* to, int count) const {
-  _mm256_maskstore_pd(static_cast<double*>(to), mask64(count), value);
+  auto* at = static_cast<double*>(to);
+  __m128d part = _mm256_castpd256_pd128(value);
+  if ((count & 2) != 0) {
+    _mm_storeu_pd(at, part);
+    part = _mm256_extractf128_pd(value, 1);
+    at += 2;
+  }
+  if ((count & 1) != 0) _mm_store_sd(at, part);
 }
 
 #else
