@@ -1,33 +1,66 @@
 // Sums of strided matrices, for the bias gradient. Several accumulators, so that neither the latency of an addition
 // nor the length of one chain of roundings decides.
 
-// dst[col] (+)= sum over rows; the columns are dense (channels last).
+// As many columns at a time as half of the registers hold: what is read of a row then lies together.
 template <class T>
 void add_rows(const Sum& s) {
   constexpr int size = Vec<T>::size;
-  constexpr int vectors = 4;
+  constexpr int vectors = TAPWISE_VECTOR_REGISTERS / 2;
   for (int64_t col = 0; col < s.cols; col += vectors * size) {
-    Vec<T> acc[2][vectors] = {};
+    Vec<T> acc[vectors] = {};
     const int64_t left = s.cols - col;
-    const auto add = [&](Vec<T>(&into)[vectors], const byte* from) {
-      if (left >= vectors * size) {
+    const byte* from = s.src + col * int64_t{sizeof(T)};
+    if (left >= vectors * size) {
+      for (int64_t row = 0; row < s.rows; ++row, from += s.src_row) {
         TAPWISE_UNROLL
-        for (int j = 0; j < vectors; ++j) into[j] += Vec<T>::load(from + j * kVectorBytes);
-      } else {
-        for (int j = 0; j < vectors && j * size < left; ++j) {
+        for (int j = 0; j < vectors; ++j) acc[j] += Vec<T>::load(from + j * kVectorBytes);
+      }
+    } else {
+      for (int64_t row = 0; row < s.rows; ++row, from += s.src_row) {
+        TAPWISE_UNROLL
+        for (int j = 0; j < vectors; ++j) {
           const int64_t lanes = left - j * size;
-          into[j] += Vec<T>::load_partial(from + j * kVectorBytes, static_cast<int>(lanes < size ? lanes : size));
+          if (lanes >= size) {
+            acc[j] += Vec<T>::load(from + j * kVectorBytes);
+          } else if (lanes > 0) {
+            acc[j] += Vec<T>::load_partial(from + j * kVectorBytes, static_cast<int>(lanes));
+          }
         }
       }
-    };
-    const byte* from = s.src + col * int64_t{sizeof(T)};
-    for (int64_t row = 0; row < s.rows; ++row, from += s.src_row) add(acc[row & 1], from);
-    for (int j = 0; j < vectors; ++j) {
-      acc[0][j] += acc[1][j];
-      for (int lane = 0; lane < size && j * size + lane < left; ++lane) {
-        byte* to = s.dst + (col + j * size + lane) * s.dst_step;
-        write<T>(to, acc[0][j].value[lane] + (s.accumulate ? read<T>(to) : T{0}));
-      }
+    }
+    T sums[vectors * size];
+    TAPWISE_UNROLL
+    for (int j = 0; j < vectors; ++j) acc[j].store(sums + j * size);
+    for (int i = 0; i < vectors * size && i < left; ++i) {
+      byte* to = s.dst + (col + i) * s.dst_step;
+      write<T>(to, sums[i] + (s.accumulate ? read<T>(to) : T{0}));
+    }
+  }
+}
+
+// Short dense rows, a square of them at a time: one vector of partial sums a row, transposed and added.
+template <class T>
+void add_short_rows(const Sum& s) {
+  constexpr int size = Vec<T>::size;
+  for (int64_t row = 0; row < s.rows; row += size) {
+    const int rows = static_cast<int>(s.rows - row < size ? s.rows - row : size);
+    Vec<T> square[size];
+    for (int i = 0; i < size; ++i) {
+      Vec<T> acc = Vec<T>::zero();
+      const byte* from = s.src + (row + i) * s.src_row;
+      int64_t col = i < rows ? 0 : s.cols;
+      for (; col + size <= s.cols; col += size, from += kVectorBytes) acc += Vec<T>::load(from);
+      if (col < s.cols) acc += Vec<T>::load_partial(from, static_cast<int>(s.cols - col));
+      square[i] = acc;
+    }
+    transpose(square);
+    for (int half = size / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) square[i] += square[i + half];
+    T sums[size];
+    square[0].store(sums);
+    for (int i = 0; i < rows; ++i) {
+      byte* to = s.dst + (row + i) * s.dst_step;
+      write<T>(to, sums[i] + (s.accumulate ? read<T>(to) : T{0}));
     }
   }
 }
@@ -37,6 +70,7 @@ template <class T>
 void add_columns(const Sum& s) {
   constexpr int size = Vec<T>::size;
   constexpr int chains = 8;
+  if (s.src_col == int64_t{sizeof(T)} && s.cols <= chains * size && s.rows > 1) return add_short_rows<T>(s);
   for (int64_t row = 0; row < s.rows; ++row) {
     const byte* from = s.src + row * s.src_row;
     Vec<T> acc[chains] = {};
