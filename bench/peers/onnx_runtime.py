@@ -18,6 +18,8 @@ def contestants(case: Case) -> list[Contestant]:
     options.intra_op_num_threads = case.threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # Its threads spin on after a call, and would take a core from whoever runs next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     try:
         session = ort.InferenceSession(_model(case), options, providers=["CPUExecutionProvider"])
     except Exception as error:
