@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 
+#include "core/call.hpp"
 #include "core/checked.hpp"
 #include "core/correlation.hpp"
 #include "kernels/table.hpp"
@@ -50,6 +51,8 @@ inline BandLayout band_layout(const std::array<BandAxis, 3>& axis, Inner inner, 
   if (inner == Inner::lanes) {
     b.plane_bytes = lanes * element_bytes;
     b.position_bytes[2] = capped_product(planes, b.plane_bytes);
+    // Positions a multiple of 2 KiB apart would share sets of the cache.
+    if (b.position_bytes[2] % 2048 == 0) b.position_bytes[2] += kCacheLine;
   } else {
     b.position_bytes[2] = element_bytes;
   }
@@ -77,6 +80,15 @@ inline int64_t input_index(const Axis& axis, const BandAxis& band, int64_t first
   return (first + p % band.tile) * axis.stride + p / band.tile * axis.dilation + axis.offset;
 }
 
+/// Whether some position of the band lies outside of the input.
+inline bool meets_padding(const std::array<Axis, 3>& axis, const BandLayout& layout, const std::array<int64_t, 3>& first) {
+  for (std::size_t a = 0; a < 3; ++a)
+    if (axis[a].index(first[a], 0) < 0 ||
+        axis[a].index(first[a] + layout.axis[a].tile - 1, axis[a].taps - 1) >= axis[a].in)
+      return true;
+  return false;
+}
+
 /// Whether a row of the band is a row of the input.
 inline bool whole_rows(const Axis& axis, const BandAxis& band, int64_t first) {
   return !band.split && band.positions == axis.in && input_index(axis, band, first, 0) == 0;
@@ -89,15 +101,13 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
   const auto& width = layout.axis[2];
   const bool by_lanes = layout.inner == Inner::lanes;
 
+  // Planes of pixels have their zeros in many places, so all of them are cleared beforehand.
+  if (!by_lanes && meets_padding(axis, layout, first))
+    std::memset(band, 0, static_cast<std::size_t>(layout.planes * layout.plane_bytes));
   const auto clear = [&](byte* row, int64_t from, int64_t to) {
-    if (from >= to) return;
+    if (!by_lanes || from >= to) return;
     const auto bytes = static_cast<std::size_t>((to - from) * layout.position_bytes[2]);
-    if (by_lanes) {
-      std::memset(row + from * layout.position_bytes[2], 0, bytes);
-    } else {
-      for (int64_t p = 0; p < layout.planes; ++p)
-        std::memset(row + p * layout.plane_bytes + from * layout.position_bytes[2], 0, bytes);
-    }
+    std::memset(row + from * layout.position_bytes[2], 0, bytes);
   };
   const auto copy = [&](byte* to, const byte* from, int64_t step, int64_t count) {
     if (by_lanes && lanes == layout.lanes && layout.planes == 1 && source.lane == int64_t{sizeof(T)} &&

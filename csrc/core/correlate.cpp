@@ -98,14 +98,17 @@ BandLayout layout_for(const CorrelatePlan& p, const Correlation& c, Inner inner,
   return band_layout(axis, inner, 1, c_block, sizeof(T));
 }
 
-// Whether channels lie so far apart that their lines push each other out of the first-level cache (64 sets of 8 lines),
-// and the steps of the tile are too short to wait for the second: then a band, denser, is read instead.
+// Whether what a tile reads shares few sets of the first-level cache (64 sets of 8 lines), so that lines push each other
+// out before they are used up: its rows, a multiple of 4 KiB apart, or, where steps are too short to wait for the second
+// level, its channels. Then a band, whose rows lie otherwise, is read instead.
 template <class T>
-bool planes_collide(const CorrelatePlan& p, const Correlation& c) {
+bool lines_collide(const CorrelatePlan& p, const Correlation& c) {
   constexpr int64_t sets = 64, ways = 8, patient_step = 16;
-  const int64_t step = std::abs(c.src_stride.c);
-  if (step == int64_t{sizeof(T)} || p.rows * p.vectors >= patient_step) return false;
-  return c.in_channels > ways * (step % kCacheLine != 0 ? sets : sets / std::gcd(sets, step / kCacheLine));
+  const int64_t row = std::abs(c.axis[2].stride * c.src_stride.space[2]), channel = std::abs(c.src_stride.c);
+  if (channel == int64_t{sizeof(T)})
+    return row % (sets * kCacheLine) == 0 && std::min(p.rows, c.axis[2].out) > ways && c.in_channels > 1;
+  if (p.rows * p.vectors >= patient_step) return false;
+  return c.in_channels > ways * (channel % kCacheLine != 0 ? sets : sets / std::gcd(sets, channel / kCacheLine));
 }
 
 // The largest block of output positions whose band fits: whole rows if possible, then several rows, then several
@@ -256,8 +259,10 @@ kernels::Tile<T> tile_of(const Correlation& c, const CorrelatePlan& p, const ker
   return tile;
 }
 
+constexpr int64_t kAskedFor = 2 * kCacheLine;  // at each step
+
 // What this tile asks for: the input that the row of tiles below it, or if rows share none the next tile, will be the
-// first to read. Hardware does not follow as many streams as a tile reads. One line a step: of the pixels of a row, if
+// first to read. Hardware does not follow as many streams as a tile reads. Two lines a step: of the pixels of a row, if
 // channels are dense, else of one channel after the other.
 template <class T>
 void look_ahead(kernels::Tile<T>& tile, const Correlation& c, const Reading& from, int64_t channels, int64_t rows) {
@@ -267,13 +272,14 @@ void look_ahead(kernels::Tile<T>& tile, const Correlation& c, const Reading& fro
   tile.ahead = below ? tile.a + from.row[1] + (c.axis[1].taps - 1) * from.tap[1]
                      : tile.a + rows * from.row[2] + (c.axis[2].taps - 1) * from.tap[2];
   if (from.channel == int64_t{sizeof(T)}) {
-    tile.ahead_step = kCacheLine;
-    tile.ahead_run = rows * from.row[2] <= kCacheLine * channels ? 0 : kCacheLine * channels;
+    // No further than needed: the second-level cache holds little more than the block.
+    tile.ahead_step = rows * from.row[2] <= kCacheLine * channels ? kCacheLine : kAskedFor;
+    tile.ahead_run = rows * from.row[2] <= kAskedFor * channels ? 0 : kAskedFor * channels;
   } else {
     tile.ahead_step = from.channel;
-    tile.ahead_run = kCacheLine;
-    // The line in which the next tile ends: the one in which it begins has been asked for with this tile.
-    if (!below) tile.ahead += (rows - 1) * from.row[2];
+    tile.ahead_run = kAskedFor;
+    // The lines in which the next tile ends: the one in which it begins has been asked for with this tile.
+    if (!below) tile.ahead += std::max<int64_t>(0, (rows - 1) * from.row[2] - kCacheLine);
   }
 }
 
@@ -306,7 +312,7 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
   p.panel_numbers = p.width * (1 + c.products_per_dst());
   const bool lanes_dense = p.lanes == Lanes::groups && c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
   p.panels_inside = capped_product(p.panels, p.panel_numbers, int64_t{sizeof(T)}) <= kPassingBytes;
-  p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && !planes_collide<T>(p, c);
+  p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && !lines_collide<T>(p, c);
 
   divide_work<T>(p, c, packed_as != nullptr, phases);
   return p;

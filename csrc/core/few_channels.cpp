@@ -72,20 +72,22 @@ void pack_group(const BackwardData<T>& problem, const FewChannelsPlan& plan, int
   const int64_t in_channels = p.out_channels / p.groups;
   const EvenSplit panels(plan.rows, plan.panel_rows);
   for (int64_t panel = 0; panel < panels.parts; ++panel) {
+    const int64_t rows = panels.size(panel);
     for_each_tap(plan, [&](int64_t, const std::array<int64_t, 3>& t) {
-      for (int64_t o = 0; o < in_channels; ++o) {
-        for (int64_t i = panels.first(panel); i < panels.first(panel + 1); ++i) {
-          const Row row = row_of(plan, i);
-          int64_t at = (group * in_channels + o) * weights.stride[0] + row.channel * weights.stride[1];
-          bool inside = true;
-          for (std::size_t a = 0; a < 3; ++a) {
-            const int64_t tap = row.r[a] + p.pad_low[a] - (plan.first[a] + t[a]) * p.stride[a];
-            inside &= tap >= 0 && tap < p.kernel[a];
-            at += (p.flip ? p.kernel[a] - 1 - tap : tap) * weights.stride[a + 2];
-          }
-          *packed++ = inside ? load<T>(reinterpret_cast<const byte*>(weights.data) + at) : T{0};
+      for (int64_t i = 0; i < rows; ++i) {
+        const Row row = row_of(plan, panels.first(panel) + i);
+        int64_t at = group * in_channels * weights.stride[0] + row.channel * weights.stride[1];
+        bool inside = true;
+        for (std::size_t a = 0; a < 3; ++a) {
+          const int64_t tap = row.r[a] + p.pad_low[a] - (plan.first[a] + t[a]) * p.stride[a];
+          inside &= tap >= 0 && tap < p.kernel[a];
+          at += (p.flip ? p.kernel[a] - 1 - tap : tap) * weights.stride[a + 2];
         }
+        const auto* const from = reinterpret_cast<const byte*>(weights.data) + at;
+        for (int64_t o = 0; o < in_channels; ++o)
+          packed[o * rows + i] = inside ? load<T>(from + o * weights.stride[0]) : T{0};
       }
+      packed += in_channels * rows;
     });
   }
 }

@@ -35,7 +35,7 @@ struct Tile {
   const Run* runs;
   int64_t run_count;
 
-  const byte* ahead;  // null, or what later tiles read: each step asks for a line, ahead_step after the one before;
+  const byte* ahead;  // null, or what later tiles read: each step asks for two lines, ahead_step after those before;
   int64_t ahead_step, ahead_run;  // each run begins ahead_run after the one before
 
   byte* c;

@@ -162,6 +162,8 @@ TAPWISE_INLINE void prefetch_store(const Tile<T>& t) {
   }
 }
 
+constexpr int64_t kLine = 64;
+
 template <class A, class Rows, class T, int rows, int vectors>
 TAPWISE_INLINE void multiply_run(Vec<T> (&acc)[rows][vectors], Rows part, const Run& run, const Tile<T>& t) {
   const byte* a = t.a + run.a;
@@ -169,6 +171,7 @@ TAPWISE_INLINE void multiply_run(Vec<T> (&acc)[rows][vectors], Rows part, const 
   const byte* ahead = t.ahead == nullptr ? a : t.ahead + (&run - t.runs) * t.ahead_run;
   for (int64_t step = 0; step < run.steps; ++step) {
     __builtin_prefetch(ahead, 0, 2);  // into the second-level cache
+    __builtin_prefetch(ahead + kLine, 0, 2);
     ahead += t.ahead_step;
     multiply_step<A::is_wide>(acc, part, a, b, t, A::template load<T>, Vec<T>::load);
     a += t.a_step;
