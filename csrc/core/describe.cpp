@@ -35,7 +35,7 @@ void describe_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k
   d.threads = threads_for(options, flops_of(c), plan.items());
   d.items = plan.items();
   d.packed_bytes = capped_product(plan.sum_numbers(), int64_t{sizeof(T)});
-  d.scratch_bytes = plan.scratch_bytes();
+  d.scratch_bytes = plan.scratch_bytes(sizeof(T));
   d.workspace_bytes = plan.workspace_bytes(d.threads, sizeof(T));
   describe_tile(plan, d);
   d.in_place = plan.src_in_place && plan.dst_in_place;

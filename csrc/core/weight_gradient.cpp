@@ -385,7 +385,7 @@ void run_item(const Correlation& c, const WeightGradientPlan& p, const kernels::
   // The chunk varies fastest: neighbouring items share their channels, not their pixels.
   const int64_t chunk = item % p.chunks;
   const Buffer buffer = buffer_of(c, p, item / p.chunks);
-  auto* const to = reinterpret_cast<byte*>(sums + item * p.buffer_numbers);
+  auto* const to = reinterpret_cast<byte*>(sums);
   auto* const runs = reinterpret_cast<Run*>(scratch);
   scratch += round_up(p.runs() * int64_t{sizeof(Run)}, kCacheLine);
   const int64_t first = p.bands() * chunk / p.chunks, last = p.bands() * (chunk + 1) / p.chunks;
@@ -403,7 +403,7 @@ int64_t tap_offset(const Correlation& c, int64_t tap) {
          kw * c.weights_stride.tap[2];
 }
 
-// Adds up the chunks of one panel of a buffer and stores it to diff_weights.
+// Adds up the chunks of one panel of a buffer, which begin at `sums`, and stores it to diff_weights.
 template <class T>
 void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, int64_t index,
                  bool accumulate, T* sums) {
@@ -417,7 +417,7 @@ void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernel
   const int64_t o = panel * p.panel_channels;
   const int64_t lanes = by_groups ? b.group_lanes : std::min(p.panel_channels, b.o_count - o);
   byte* const weights = const_cast<byte*>(c.weights) + b.group * s.g + (b.o_first + o) * s.o + b.c_first * s.c;
-  T* const from = sums + index / p.panels_per_item * p.chunks * p.buffer_numbers + panel * taps * p.c_block * p.width;
+  T* const from = sums + panel * taps * p.c_block * p.width;
   const int64_t numbers = taps * p.c_block * p.width;
   if (p.chunks > 1)
     k.add_rows({reinterpret_cast<byte*>(from), element, reinterpret_cast<const byte*>(from), element,
@@ -461,13 +461,14 @@ void store_zero(const Correlation& c, bool accumulate) {
 
 }  // namespace
 
-int64_t WeightGradientPlan::scratch_bytes() const {
-  return round_up(runs() * int64_t{sizeof(Run)}, kCacheLine) + round_up(images * src_band.bytes, kCacheLine) +
+int64_t WeightGradientPlan::scratch_bytes(int64_t element_bytes) const {
+  const int64_t sums = chunks == 1 ? round_up(buffer_numbers * element_bytes, kCacheLine) : 0;
+  return sums + round_up(runs() * int64_t{sizeof(Run)}, kCacheLine) + round_up(images * src_band.bytes, kCacheLine) +
          round_up(images * dst_band.bytes, kCacheLine);
 }
 
 int64_t WeightGradientPlan::workspace_bytes(int threads, int64_t element_bytes) const {
-  return round_up(capped_product(sum_numbers(), element_bytes), kCacheLine) + threads * scratch_bytes();
+  return round_up(capped_product(sum_numbers(), element_bytes), kCacheLine) + threads * scratch_bytes(element_bytes);
 }
 
 template <class T>
@@ -503,12 +504,25 @@ Status run_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k, c
   const Workspace workspace(bytes);
   if (workspace.data() == nullptr) return out_of_memory(bytes);
   T* const sums = reinterpret_cast<T*>(workspace.data());
-  byte* const scratch = workspace.data() + bytes - threads * plan.scratch_bytes();
+  const int64_t scratch_bytes = plan.scratch_bytes(sizeof(T));
+  byte* const scratch = workspace.data() + bytes - threads * scratch_bytes;
+  if (plan.chunks == 1) {
+    parallel_for(plan.items(), threads, [&](int64_t item, int thread) {
+      byte* const own = scratch + thread * scratch_bytes;
+      T* const own_sums = reinterpret_cast<T*>(own);
+      run_item(c, plan, k, item, own_sums, own + round_up(plan.buffer_numbers * int64_t{sizeof(T)}, kCacheLine));
+      for (int64_t panel = 0; panel < plan.panels_per_item; ++panel)
+        store_panel(c, plan, k, item * plan.panels_per_item + panel, options.accumulate, own_sums);
+    });
+    return {};
+  }
   parallel_for(plan.items(), threads, [&](int64_t item, int thread) {
-    run_item(c, plan, k, item, sums, scratch + thread * plan.scratch_bytes());
+    run_item(c, plan, k, item, sums + item * plan.buffer_numbers, scratch + thread * scratch_bytes);
   });
-  parallel_for(plan.buffers() * plan.panels_per_item, threads,
-               [&](int64_t panel, int) { store_panel(c, plan, k, panel, options.accumulate, sums); });
+  parallel_for(plan.buffers() * plan.panels_per_item, threads, [&](int64_t panel, int) {
+    T* const of_buffer = sums + panel / plan.panels_per_item * plan.chunks * plan.buffer_numbers;
+    store_panel(c, plan, k, panel, options.accumulate, of_buffer);
+  });
   return {};
 }
 

@@ -41,8 +41,9 @@ struct WeightGradientPlan {
   int64_t items() const { return buffers() * chunks; }
   int64_t bands() const { return image_blocks * blocks[0] * blocks[1] * blocks[2]; }
   int64_t runs() const { return images * block[0] * block[1]; }
-  int64_t sum_numbers() const { return capped_product(buffers(), chunks, buffer_numbers); }
-  int64_t scratch_bytes() const;
+  /// Shared by all threads; sums of a single chunk stay with the thread, which stores them at once.
+  int64_t sum_numbers() const { return chunks == 1 ? 0 : capped_product(buffers(), chunks, buffer_numbers); }
+  int64_t scratch_bytes(int64_t element_bytes) const;
   int64_t workspace_bytes(int threads, int64_t element_bytes) const;
 
   /// The row of a buffer's panel that has the sums of an input channel and a tap.
