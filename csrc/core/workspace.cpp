@@ -1,19 +1,32 @@
 #include "core/workspace.hpp"
 
 #include <cstdlib>
-#include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 
 #include "core/checked.hpp"
 
 namespace tapwise {
 namespace {
 
-constexpr auto kAlignment = std::align_val_t{64};
+// Large blocks on huge pages, where the system has them: bands and panels lie on many pages otherwise.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
 std::byte* allocate(std::int64_t bytes) noexcept {
-  return static_cast<std::byte*>(::operator new(static_cast<std::size_t>(bytes), kAlignment, std::nothrow));
+  const auto size = static_cast<std::size_t>(bytes);
+  if (size < kHugePage) {
+    const auto whole_lines = (size + 63) / 64 * 64;
+    return static_cast<std::byte*>(std::aligned_alloc(64, whole_lines));
+  }
+  auto* const block = static_cast<std::byte*>(std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage));
+#if defined(__linux__)
+  if (block != nullptr) madvise(block, size, MADV_HUGEPAGE);
+#endif
+  return block;
 }
-void release(std::byte* block) noexcept { ::operator delete(block, kAlignment); }
+void release(std::byte* block) noexcept { std::free(block); }
 
 struct Kept {
   std::byte* block = nullptr;
