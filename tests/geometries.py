@@ -112,7 +112,29 @@ OTHER_RANKS = [
     case("3d-1x1", 1, 8, 16, (3, 4, 5), (1, 1, 1)),
 ]
 
-CASES = CHANNEL_TAILS + WIDTH_TAILS + PLAIN + EDGES + GROUPS + OTHER_RANKS
+# What makes the planner take each of its ways; explain() names them.
+WAYS = [
+    case("weights-outweigh-images", 2, 40, 520, (7, 7), (3, 3), padding=1),
+    case("pixels-4-kib-apart", 1, 1024, 40, (2, 15), (1, 1)),
+    case("pixels-4-kib-apart-padded", 1, 1024, 18, (3, 16), (3, 3), padding=1),
+    case("planes-4-kib-apart", 1, 80, 20, (32, 32), (3, 3), padding=1),
+    case("pixels-in-lanes-1x1", 1, 17, 250, (14, 29), (1, 1)),
+    case("small-images", 9, 33, 34, (7, 7), (3, 3), padding=1),
+    case("small-images-strided", 9, 20, 40, (7, 6), (3, 3), stride=2, padding=1),
+    case("phases-some-unseen", 2, 20, 40, (11, 21), (2, 2), stride=3, padding=(1, 0)),
+    case("phases-short-rows", 1, 20, 40, (30, 5), (3, 3), stride=2, padding=1),
+    case("first-5x5", 2, 3, 20, (19, 37), (5, 5), padding=2),
+    case("first-1-channel", 1, 1, 17, (13, 50), (3, 3), padding=1),
+    case("first-3x3-stride-2", 2, 3, 32, (17, 34), (3, 3), stride=2, padding=1),
+    case("first-stride-3-asymmetric", 1, 2, 18, (16, 70), (4, 5), stride=3, padding=((3, 1), (0, 6))),
+    case("first-stride-over-kernel", 1, 3, 16, (9, 80), (2, 1), stride=(2, 4)),
+    case("first-padded-beyond-kernel", 1, 4, 16, (6, 33), (3, 2), stride=(1, 2), padding=(5, 7)),
+    case("first-of-groups", 1, 6, 34, (12, 33), (3, 3), stride=2, groups=2, flip=True),
+    case("first-3d", 1, 2, 16, (4, 6, 40), (2, 3, 3), stride=(1, 2, 2), padding=1),
+    case("stride-4-of-planes", 1, 3, 5, (9, 150), (3, 5), stride=(1, 4)),
+]
+
+CASES = CHANNEL_TAILS + WIDTH_TAILS + PLAIN + EDGES + GROUPS + OTHER_RANKS + WAYS
 
 # A handful that meets each kind of kernel once, for tests that repeat the whole set many times.
 COMPACT = [
@@ -139,5 +161,9 @@ COMPACT = [
         "1d-stride",
         "3d",
         "3d-stride",
+        "weights-outweigh-images",
+        "small-images",
+        "phases-some-unseen",
+        "first-3x3-stride-2",
     }
 ]

@@ -74,6 +74,41 @@ class TestExplain:
         text = str(tapwise.explain(X, W, padding=1))
         assert "direct" in text and "56" in text and len(text.splitlines()) > 3
 
+    @pytest.mark.parametrize(
+        "x, w, options, words",
+        [
+            (X, W, {}, "read where they lie"),
+            ((1, 512, 7, 7), (512, 512, 3, 3), {"padding": 1}, "packs the one panel"),
+            (X, W, {}, "tile"),
+            ((8, 28, 28, 37), (37, 1, 3, 3), {"layout": "NHWC", "groups": 37}, "groups are not dense"),
+            ((1, 64, 28, 29), (256, 64, 1, 1), {}, "pixels in the lanes"),
+            ((1, 3, 64, 64), (32, 3, 3, 3), {"direction": "input_grad", "stride": 2}, "channels times phases"),
+            (X, W, {"direction": "weight_grad"}, "chunks"),
+            ((1, 512, 7, 7), (512, 512, 3, 3), {"direction": "weight_grad"}, "channels are shared out"),
+        ],
+    )
+    def test_what_was_chosen_and_why(self, x, w, options, words):
+        e = tapwise.explain(x, w, **options)
+        assert e.choices and words in " ".join(e.choices)
+        assert all(choice in str(e) for choice in e.choices)
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("direction", ["forward", "input_grad", "weight_grad"])
+    @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+    def test_scratch_stays_under_two_megabytes_a_thread(self, direction, layout, dtype):
+        """Beside the packed weights, which are as large as the weights and at most a vector more for each."""
+        for channels, filters, size, kernel in [
+            (64, 64, 224, 3), (512, 512, 7, 3), (512, 2048, 7, 1), (1024, 256, 14, 1), (3, 64, 224, 7), (2048, 33, 30, 3),
+        ]:  # fmt: skip
+            x = (8, channels, size, size) if layout == "NCHW" else (8, size, size, channels)
+            for threads in (1, 2, 8):
+                w = (filters, channels, kernel, kernel)
+                e = tapwise.explain(
+                    x, w, padding=kernel // 2, layout=layout, direction=direction, dtype=dtype, threads=threads
+                )
+                packed = 0 if direction == "weight_grad" else 2 * np.prod(w) * np.dtype(dtype).itemsize
+                assert e.workspace_bytes < packed + e.threads * 2 * 2**20, (e, x, w)
+
     @pytest.mark.parametrize("direction", ["forward", "input_grad", "weight_grad", "bias_grad"])
     def test_directions(self, direction):
         e = tapwise.explain(X, W, direction=direction)

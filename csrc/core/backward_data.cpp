@@ -55,7 +55,8 @@ struct Uncovered {
           if (clear(row + at[2].first * view.stride[4] + c * view.stride[1], view.stride[4], at[2].size())) continue;
           const T value = value_of(c);
           for (int64_t w = at[2].first; w < at[2].last; ++w)
-            if (!options.accumulate || !row_meets || !meets(2, w)) put(row + w * view.stride[4] + c * view.stride[1], value);
+            if (!options.accumulate || !row_meets || !meets(2, w))
+              put(row + w * view.stride[4] + c * view.stride[1], value);
         }
       }
     }

@@ -13,7 +13,8 @@ template <class T, class Body>
 void for_each_batch(const BackwardData<T>& lowered, const kernels::Kernels<T>& k, Body&& body) {
   const int64_t count = lowered.jobs();
   if (count == 0) return;
-  const CorrelatePlan plan = plan_correlate(lowered.phased() ? lowered.largest() : lowered.job(0), k, nullptr, lowered.phased());
+  const CorrelatePlan plan =
+      plan_correlate(lowered.phased() ? lowered.largest() : lowered.job(0), k, nullptr, lowered.phased());
   for (int64_t first = 0; first < count; first += kPhasesAtATime) {
     Jobs<T> jobs;
     for (int64_t i = first; i < std::min(count, first + kPhasesAtATime); ++i) {

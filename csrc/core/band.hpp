@@ -81,7 +81,8 @@ inline int64_t input_index(const Axis& axis, const BandAxis& band, int64_t first
 }
 
 /// Whether some position of the band lies outside of the input.
-inline bool meets_padding(const std::array<Axis, 3>& axis, const BandLayout& layout, const std::array<int64_t, 3>& first) {
+inline bool meets_padding(const std::array<Axis, 3>& axis, const BandLayout& layout,
+                          const std::array<int64_t, 3>& first) {
   for (std::size_t a = 0; a < 3; ++a)
     if (axis[a].index(first[a], 0) < 0 ||
         axis[a].index(first[a] + layout.axis[a].tile - 1, axis[a].taps - 1) >= axis[a].in)
@@ -123,7 +124,8 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
   };
 
   // Whole rows that follow each other in memory are one.
-  if (whole_rows(axis[2], width, first[2]) && !layout.axis[1].split && source.space[1] == axis[2].in * source.space[2]) {
+  if (whole_rows(axis[2], width, first[2]) && !layout.axis[1].split &&
+      source.space[1] == axis[2].in * source.space[2]) {
     const int64_t top = input_index(axis[1], layout.axis[1], first[1], 0), rows = layout.axis[1].positions;
     if (top >= 0 && top + rows <= axis[1].in && layout.axis[0].positions == 1) {
       const int64_t in_d = input_index(axis[0], layout.axis[0], first[0], 0);

@@ -32,9 +32,10 @@ constexpr int64_t kMostPanelBytes = 768 * 1024;
 // Costs beside the multiply-adds, in cycles of one multiply-add of a vector: to store a tile of kTile such adds a step,
 // as it is or transposed; and to copy a vector of activations into a band. Lanes of groups load both operands of every
 // multiply-add from memory.
-constexpr double kTile = 28, kStore = 60, kTransposedStore = 160, kCopyVector = 4, kGroupLanes = 0.7, kTransposedBand = 0.5;
+constexpr double kTile = 28, kStore = 60, kTransposedStore = 160, kCopyVector = 4, kGroupLanes = 0.7,
+                 kTransposedBand = 0.5;
 
-Lanes choose_lanes(const Correlation& c, int64_t v, int64_t element) {
+LaneSpeed estimate_lanes(const Correlation& c, int64_t v, int64_t element) {
   const bool channels_dense = c.groups > 1 ? std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) : true;
   const double rows = static_cast<double>(c.out_channels), steps = static_cast<double>(c.products_per_dst());
   const double positions = static_cast<double>(c.batch) * static_cast<double>(c.positions());
@@ -48,8 +49,7 @@ Lanes choose_lanes(const Correlation& c, int64_t v, int64_t element) {
       lane_use(c.axis[2].out, v) / (1 + stored_pixels / (steps * kTile) + copied + 1 / (rows * rows)), 1, positions);
   const double groups =
       c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (channels_dense ? 1 : kTransposedBand), g_use, positions);
-  if (channels >= pixels && channels >= groups) return Lanes::channels;
-  return pixels >= groups ? Lanes::pixels : Lanes::groups;
+  return {channels, pixels, groups};
 }
 
 template <class T>
@@ -98,9 +98,9 @@ BandLayout layout_for(const CorrelatePlan& p, const Correlation& c, Inner inner,
   return band_layout(axis, inner, 1, c_block, sizeof(T));
 }
 
-// Whether what a tile reads shares few sets of the first-level cache (64 sets of 8 lines), so that lines push each other
-// out before they are used up: its rows, a multiple of 4 KiB apart, or, where steps are too short to wait for the second
-// level, its channels. Then a band, whose rows lie otherwise, is read instead.
+// Whether what a tile reads shares few sets of the first-level cache (64 sets of 8 lines), so that lines push each
+// other out before they are used up: its rows, a multiple of 4 KiB apart, or, where steps are too short to wait for the
+// second level, its channels. Then a band, whose rows lie otherwise, is read instead.
 template <class T>
 bool lines_collide(const CorrelatePlan& p, const Correlation& c) {
   constexpr int64_t sets = 64, ways = 8, patient_step = 16;
@@ -159,15 +159,17 @@ Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_block) {
   return {channels, {c.axis[0].taps, c.axis[1].taps, c.axis[2].taps}, p.sum_over_taps};
 }
 
-// Which operand is gone through again for the other: pieces pass by a panel of weights, which the item packs for itself,
-// or panels pass by a piece. What is read again and again comes from beyond the second-level cache, so the smaller total
-// decides; weights that fit into that cache always pass.
+// Which operand is gone through again for the other: pieces pass by a panel of weights, which the item packs for
+// itself, or panels pass by a piece. What is read again and again comes from beyond the second-level cache, so the
+// smaller total decides; weights that fit into that cache always pass.
 template <class T>
 void divide_work(CorrelatePlan& p, const Correlation& c, bool packed, bool phases) {
   constexpr auto element = int64_t{sizeof(T)};
   const int64_t pieces = p.pieces(c), panels = p.units * p.panels;
-  const int64_t panel_bytes = capped_product(p.panel_numbers, element), weight_bytes = capped_product(panels, panel_bytes);
-  const int64_t src_bytes = capped_product(c.batch, c.groups, c.in_channels, c.axis[0].in, c.axis[1].in, c.axis[2].in, element);
+  const int64_t panel_bytes = capped_product(p.panel_numbers, element),
+                weight_bytes = capped_product(panels, panel_bytes);
+  const int64_t src_bytes =
+      capped_product(c.batch, c.groups, c.in_channels, c.axis[0].in, c.axis[1].in, c.axis[2].in, element);
   if (!phases && p.in_place && panels >= kEnoughItems && panel_bytes <= kMostPanelBytes && weight_bytes > kBandBytes &&
       capped_product(p.panels, src_bytes) < capped_product(pieces + 2, weight_bytes)) {
     p.panels_per_item = 1;
@@ -302,7 +304,8 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
   if (packed_as != nullptr) {
     p = *packed_as;
   } else {
-    p.lanes = choose_lanes(c, k.lanes, sizeof(T));
+    p.lane_speed = estimate_lanes(c, k.lanes, sizeof(T));
+    p.lanes = p.lane_speed.fastest();
     choose_tile(p, c, k);
     p.c_block = c.in_channels;
   }
@@ -349,7 +352,8 @@ void pack_steps(const kernels::Kernels<T>& k, const WeightStrides& s, const Step
                 int64_t lane_stride, int64_t lanes, int64_t width, byte* to) {
   constexpr auto element = int64_t{sizeof(T)};
   const int64_t row = width * element, taps = steps.taps[0] * steps.taps[1] * steps.taps[2];
-  const int64_t channel_row = steps.over_taps ? taps * row : row, tap_row = steps.over_taps ? row : steps.channels * row;
+  const int64_t channel_row = steps.over_taps ? taps * row : row,
+                tap_row = steps.over_taps ? row : steps.channels * row;
   const int sign = dense_taps(s, steps, element);
   if (taps > 1 && sign != 0 && lane_stride != element && s.c != element) {
     const byte* const lowest = sign > 0 ? from : from - (taps - 1) * element;
@@ -412,8 +416,7 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
     const int64_t c_first = b * p.c_block;
     const Steps steps = steps_of(c, p, b);
     const Reading activations = read_activations(c, p, k, piece, c_first, steps.channels, band);
-    kernels::Tile<T> tile =
-        tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
+    kernels::Tile<T> tile = tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
     TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, by_pixels, p.in_place, runs_room);
 
     // Pixels fill their vectors, which leaves the rest for the last tile; rows are divided evenly.
@@ -499,8 +502,8 @@ void run_correlate_item(const Correlation& c, const CorrelatePlan& p, const kern
 
 #define TAPWISE_INSTANTIATE(T)                                                                                        \
   template CorrelatePlan plan_correlate<T>(const Correlation&, const kernels::Kernels<T>&, const CorrelatePlan*,      \
-                                                  bool);                                                              \
-  template CorrelatePlan plan_phase<T>(const Correlation&, const CorrelatePlan&);                                      \
+                                           bool);                                                                     \
+  template CorrelatePlan plan_phase<T>(const Correlation&, const CorrelatePlan&);                                     \
   template void pack_panel<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t, int64_t, \
                               Bias<T>, T*);                                                                           \
   template void run_correlate_item<T>(const Correlation&, const CorrelatePlan&, const kernels::Kernels<T>&, int64_t,  \

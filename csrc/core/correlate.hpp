@@ -12,14 +12,15 @@ namespace tapwise {
 /// Everything that is decided before a correlation runs. Decided from shapes and strides alone, never from the number
 /// of threads, so that the order of every sum, and so every bit, is the same for any.
 struct CorrelatePlan {
+  LaneSpeed lane_speed;
   Lanes lanes = Lanes::channels;
   kernels::Operand operand = kernels::Operand::broadcast;
   int vectors = 1;  // the register tile is rows x vectors
   int64_t rows = 1;
   int64_t width = 1;  // numbers that the packed weights hold for one step of the sum
 
-  // Work is divided into units (groups, or blocks of groups), panels of output channels within a unit, and pieces: blocks
-  // of output positions of one image. The sum over input channels is taken c_block channels at a time.
+  // Work is divided into units (groups, or blocks of groups), panels of output channels within a unit, and pieces:
+  // blocks of output positions of one image. The sum over input channels is taken c_block channels at a time.
   int64_t units = 1, panels = 1;
   int64_t unit_groups = 1;
   int64_t c_block = 1, c_blocks = 1;
@@ -35,17 +36,15 @@ struct CorrelatePlan {
   int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
 
   int64_t pieces(const Correlation& c) const { return c.batch * blocks[0] * blocks[1] * blocks[2]; }
-  int64_t items(const Correlation& c) const {
-    return units * panel_chunks * ceil_div(pieces(c), pieces_per_item);
-  }
+  int64_t items(const Correlation& c) const { return units * panel_chunks * ceil_div(pieces(c), pieces_per_item); }
   int64_t packed_numbers() const { return capped_product(units, panels, panel_numbers); }
   int64_t band_bytes() const;
   int64_t scratch_bytes(int64_t element_bytes) const;
 };
 
 /// `packed_as`, if any, is the plan of weights that are packed already: what concerns their order is taken from it, so
-/// that activations with other strides than those planned for meet the same packed weights. `phases`: this is the largest
-/// of several, which take turns with each piece.
+/// that activations with other strides than those planned for meet the same packed weights. `phases`: this is the
+/// largest of several, which take turns with each piece.
 template <class T>
 CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
                              const CorrelatePlan* packed_as = nullptr, bool phases = false);
@@ -71,7 +70,8 @@ struct StoreOptions {
   bool bias = false, relu = false, accumulate = false;
 };
 
-/// Computes one item. `packed`: all panels, or null if the item is to pack its own. `scratch` is the calling thread's own.
+/// Computes one item. `packed`: all panels, or null if the item is to pack its own. `scratch` is the calling thread's
+/// own.
 template <class T>
 void run_correlate_item(const Correlation& c, const CorrelatePlan& plan, const kernels::Kernels<T>& k, int64_t item,
                         const T* packed, Bias<T> bias, StoreOptions options, byte* scratch);

@@ -112,15 +112,14 @@ struct Scatter {
       for (std::size_t a = 0; a < 3; ++a) at[a] = q[a] * plan.modulus[a] + row.r[a];
       if (at[0] >= view.shape[2] || at[1] >= view.shape[3]) continue;
       const int64_t lanes = std::clamp<int64_t>(ceil_div(view.shape[4] - at[2], plan.modulus[2]), 0, count);
-      byte* to = reinterpret_cast<byte*>(const_cast<T*>(view.data)) + image * view.stride[0] + channel * view.stride[1] +
-                 at[0] * view.stride[2] + at[1] * view.stride[3] + at[2] * view.stride[4];
+      byte* to = reinterpret_cast<byte*>(const_cast<T*>(view.data)) + image * view.stride[0] +
+                 channel * view.stride[1] + at[0] * view.stride[2] + at[1] * view.stride[3] + at[2] * view.stride[4];
       if (plain) {
         for (int64_t lane = 0; lane < lanes; ++lane) store<T>(to + lane * lane_step, sums[lane]);
         continue;
       }
-      const T add = bias.data == nullptr
-                        ? T{0}
-                        : load<T>(reinterpret_cast<const byte*>(bias.data) + channel * bias.stride);
+      const T add =
+          bias.data == nullptr ? T{0} : load<T>(reinterpret_cast<const byte*>(bias.data) + channel * bias.stride);
       for (int64_t lane = 0; lane < lanes; ++lane, to += lane_step) {
         const T sum = sums[lane] + add + (options.accumulate ? load<T>(to) : T{0});
         store<T>(to, options.relu && sum < T{0} ? T{0} : sum);
@@ -145,9 +144,11 @@ void run_block(const BackwardData<T>& problem, const FewChannelsPlan& plan, cons
   T* const sums = reinterpret_cast<T*>(scratch);
   const int64_t tile_numbers = plan.vectors * k.lanes;
   scratch += round_up(plan.panel_rows * tile_numbers * element, kCacheLine);
-  const BandSource source{reinterpret_cast<const byte*>(src.data) + image * src.stride[0] +
-                              group * in_channels * src.stride[1],
-                          src.stride[1], src.stride[1], {src.stride[2], src.stride[3], src.stride[4]}};
+  const BandSource source{
+      reinterpret_cast<const byte*>(src.data) + image * src.stride[0] + group * in_channels * src.stride[1],
+      src.stride[1],
+      src.stride[1],
+      {src.stride[2], src.stride[3], src.stride[4]}};
   gather_band(k, plan.window, plan.band, source, block.first, 1, scratch);
   std::memset(scratch + plan.band.bytes, 0, kSlack);
   const Reading from = read_band(plan.band, scratch);
@@ -186,8 +187,8 @@ void run_block(const BackwardData<T>& problem, const FewChannelsPlan& plan, cons
           tile.lanes = static_cast<int>(vectors * k.lanes);
           tile.b = from.base + d * from.row[0] + h * from.row[1] + w * from.row[2];
           tile_functions(k, kernels::Operand::broadcast, vectors)[rows.size() - 1](tile);
-          scatter(sums, tile_numbers, image, group, rows,
-                  {block.first[0] + d, block.first[1] + h, block.first[2] + w}, count);
+          scatter(sums, tile_numbers, image, group, rows, {block.first[0] + d, block.first[1] + h, block.first[2] + w},
+                  count);
         }
         panel_start += rows.size() * plan.window_size() * in_channels;
       }
@@ -218,7 +219,7 @@ std::optional<FewChannelsPlan> plan_few_channels(const BackwardData<T>& problem,
 
   for (std::size_t a = 0; a < 3; ++a) {
     plan.first[a] = -((p.kernel[a] - 1 - p.pad_low[a] >= 0) ? (p.kernel[a] - 1 - p.pad_low[a]) / p.stride[a]
-                                                             : -ceil_div(p.pad_low[a] - p.kernel[a] + 1, p.stride[a]));
+                                                            : -ceil_div(p.pad_low[a] - p.kernel[a] + 1, p.stride[a]));
     const int64_t last = (plan.modulus[a] - 1 + p.pad_low[a]) / p.stride[a];
     plan.window[a] = {.out = ceil_div(p.src[a], plan.modulus[a]),
                       .in = problem.diff_dst.shape[a + 2],
@@ -278,9 +279,9 @@ void run_few_channels(const BackwardData<T>& problem, const FewChannelsPlan& pla
   });
 }
 
-#define TAPWISE_INSTANTIATE(T)                                                                                       \
-  template std::optional<FewChannelsPlan> plan_few_channels<T>(const BackwardData<T>&, const kernels::Kernels<T>&);  \
-  template void run_few_channels<T>(const BackwardData<T>&, const FewChannelsPlan&, const kernels::Kernels<T>&,      \
+#define TAPWISE_INSTANTIATE(T)                                                                                      \
+  template std::optional<FewChannelsPlan> plan_few_channels<T>(const BackwardData<T>&, const kernels::Kernels<T>&); \
+  template void run_few_channels<T>(const BackwardData<T>&, const FewChannelsPlan&, const kernels::Kernels<T>&,     \
                                     Bias<T>, const Options&, int, byte*);
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)

@@ -1,5 +1,5 @@
-// Correlations that write disjoint parts of one result, packed and run as one parallel loop: several phases of a stride,
-// or a single one. They divide their work alike, and item i is item i of each of them in turn.
+// Correlations that write disjoint parts of one result, packed and run as one parallel loop: several phases of a
+// stride, or a single one. They divide their work alike, and item i is item i of each of them in turn.
 #pragma once
 
 #include <algorithm>

@@ -15,6 +15,15 @@ namespace tapwise {
 ///   groups    one group a lane; every lane has its own activations and weights. For depthwise and many small groups.
 enum class Lanes { channels, pixels, groups };
 
+/// The planner's estimate of the share of full speed that each would reach; the highest is chosen.
+struct LaneSpeed {
+  double channels = 0, pixels = 0, groups = 0;
+  Lanes fastest() const {
+    if (channels >= pixels && channels >= groups) return Lanes::channels;
+    return pixels >= groups ? Lanes::pixels : Lanes::groups;
+  }
+};
+
 inline const char* name(Lanes lanes) {
   constexpr const char* names[] = {"channels", "pixels", "groups"};
   return names[static_cast<int>(lanes)];

@@ -32,7 +32,8 @@ struct Steps {
 
   /// The position in that order.
   int64_t index(int64_t c, int64_t d, int64_t h, int64_t w) const {
-    return over_taps ? ((c * taps[0] + d) * taps[1] + h) * taps[2] + w : ((d * taps[1] + h) * taps[2] + w) * channels + c;
+    return over_taps ? ((c * taps[0] + d) * taps[1] + h) * taps[2] + w
+                     : ((d * taps[1] + h) * taps[2] + w) * channels + c;
   }
 };
 
@@ -53,7 +54,12 @@ class TapRuns {
   /// padding along the last axis is left out, too; otherwise it is read, as zeros.
   TapRuns(const Correlation& correlation, const Steps& order, const Reading& from, int64_t step_bytes,
           bool weights_first, bool skip_columns, std::byte* room)
-      : c(correlation), steps(order), reading(from), step(step_bytes), swap(weights_first), skip(skip_columns),
+      : c(correlation),
+        steps(order),
+        reading(from),
+        step(step_bytes),
+        swap(weights_first),
+        skip(skip_columns),
         runs(reinterpret_cast<kernels::Run*>(room)),
         columns(reinterpret_cast<ColumnRun*>(room + kRuns * int64_t{sizeof(kernels::Run)})),
         joined(steps.over_taps || reading.tap[2] == steps.channels * reading.channel) {}

@@ -21,7 +21,9 @@ struct EvenSplit {
 inline int vectors_index(int vectors) { return vectors == 4 ? 2 : vectors - 1; }
 
 /// The fewest vectors, of those that tiles come in, that hold `count` numbers.
-inline int vectors_for(std::int64_t count, std::int64_t lanes) { return count <= lanes ? 1 : count <= 2 * lanes ? 2 : 4; }
+inline int vectors_for(std::int64_t count, std::int64_t lanes) {
+  return count <= lanes ? 1 : count <= 2 * lanes ? 2 : 4;
+}
 
 /// The kernels of one operand and width, by rows - 1.
 template <class T>

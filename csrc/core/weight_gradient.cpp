@@ -30,11 +30,11 @@ constexpr int64_t kFewChannels = 8;
 
 // As in the forward pass: how many pieces of work there should be, and what the private sums of chunks may take.
 constexpr int64_t kEnoughItems = 16;
-constexpr int64_t kChunkSumBytes = int64_t{3} << 20;
+constexpr int64_t kChunkSumBytes = int64_t{3} << 19;
 
 constexpr double kPixelLanes = 0.7, kGroupLanes = 0.7, kTransposedBand = 0.5;
 
-Lanes choose_lanes(const Correlation& c, int64_t v) {
+LaneSpeed estimate_lanes(const Correlation& c, int64_t v) {
   const bool dense = std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) &&
                      std::abs(c.dst_stride.g) <= std::abs(c.dst_stride.space[2]);
   const double positions = static_cast<double>(c.batch) * static_cast<double>(c.positions());
@@ -43,8 +43,7 @@ Lanes choose_lanes(const Correlation& c, int64_t v) {
   const double pixels = with_packing(kPixelLanes * lane_use(c.axis[2].out, v), 1, positions);
   const double groups =
       c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (dense ? 1 : kTransposedBand), g_use, positions);
-  if (channels >= pixels && channels >= groups) return Lanes::channels;
-  return pixels >= groups ? Lanes::pixels : Lanes::groups;
+  return {channels, pixels, groups};
 }
 
 template <class T>
@@ -235,7 +234,8 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
   };
   byte* const dst_band = scratch + round_up(p.images * p.src_band.bytes, kCacheLine);
   // Rows that share a tap leave its padding out; others need it as zeros.
-  bands.src_in_place = p.src_in_place && (p.rows_over == WeightGradientPlan::Rows::channels || inside(c.axis, bands.block));
+  bands.src_in_place =
+      p.src_in_place && (p.rows_over == WeightGradientPlan::Rows::channels || inside(c.axis, bands.block));
   bands.src = read(c.axis, c.src, c.src_stride, b.c_first, b.channels, p.src_band, bands.src_in_place, scratch,
                    bands.src_image);
   bands.dst = read(dst_axes(c), c.dst, c.dst_stride, b.o_first, b.o_count, p.dst_band, p.dst_in_place, dst_band,
@@ -254,8 +254,8 @@ const byte* block_origin(const Correlation& c, const WeightGradientPlan& p, cons
 
 // The rows of outputs that meet input at one tap, with as much of each as does; rows that follow each other in both
 // operands are one run. Where taps share a tile, or lie in a band, a row is gone through whole.
-int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands& bands, const std::array<int64_t, 3>& tap,
-                  Run* runs) {
+int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands& bands,
+                  const std::array<int64_t, 3>& tap, Run* runs) {
   const Reading &src = bands.src, &dst = bands.dst;
   std::array<Range, 3> inside;
   for (std::size_t a = 0; a < 3; ++a) {
@@ -290,7 +290,7 @@ int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands
 template <class T>
 struct LookAhead {
   const Bands& bands;
-  int64_t panel_bytes;                               // from panel to panel of diff_dst
+  int64_t panel_bytes;                                  // from panel to panel of diff_dst
   const byte *next_src = nullptr, *next_dst = nullptr;  // where the next block begins
 
   void operator()(kernels::Tile<T>& tile, int64_t index, bool first_tap, bool last_tap, bool last_panel) const {
@@ -372,8 +372,7 @@ LookAhead<T> look_ahead(const Correlation& c, const WeightGradientPlan& p, const
                         int64_t next) {
   LookAhead<T> ahead{bands, p.panel_channels * bands.dst.channel};
   if (p.lanes != Lanes::channels) return ahead;
-  if (p.dst_in_place)
-    ahead.next_dst = block_origin(c, p, b, next, dst_axes(c), c.dst, c.dst_stride, b.o_first);
+  if (p.dst_in_place) ahead.next_dst = block_origin(c, p, b, next, dst_axes(c), c.dst, c.dst_stride, b.o_first);
   if (bands.src_in_place && c.src_stride.c == int64_t{sizeof(T)})
     ahead.next_src = block_origin(c, p, b, next, c.axis, c.src, c.src_stride, b.c_first);
   return ahead;
@@ -425,7 +424,8 @@ void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernel
 
   const auto* const bytes = reinterpret_cast<const byte*>(from);
   const bool taps_dense = tap_offset(c, 1) == element && tap_offset(c, taps - 1) == (taps - 1) * element;
-  if (p.rows_over != WeightGradientPlan::Rows::taps_and_channels && s.c == taps * element && (taps == 1 || taps_dense)) {
+  if (p.rows_over != WeightGradientPlan::Rows::taps_and_channels && s.c == taps * element &&
+      (taps == 1 || taps_dense)) {
     k.copy({weights, lane_stride, bytes, element, row, lanes, taps * b.channels, taps * b.channels, 0, 0, accumulate});
     return;
   }
@@ -475,7 +475,8 @@ template <class T>
 WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k) {
   constexpr auto element = int64_t{sizeof(T)};
   WeightGradientPlan p;
-  p.lanes = choose_lanes(c, k.lanes);
+  p.lane_speed = estimate_lanes(c, k.lanes);
+  p.lanes = p.lane_speed.fastest();
   choose_tile(p, c, k);
   choose_blocks<T>(p, c);
   if (p.lanes == Lanes::channels) {

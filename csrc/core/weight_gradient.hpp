@@ -18,6 +18,7 @@ struct WeightGradientPlan {
   /// What the rows of a tile run over: input channels, taps of a row, or both, as they lie in a band of few channels.
   enum class Rows { channels, taps, taps_and_channels };
 
+  LaneSpeed lane_speed;
   Lanes lanes = Lanes::channels;
   kernels::Operand operand = kernels::Operand::broadcast;
   Rows rows_over = Rows::channels;

@@ -20,7 +20,8 @@ std::byte* allocate(std::int64_t bytes) noexcept {
     const auto whole_lines = (size + 63) / 64 * 64;
     return static_cast<std::byte*>(std::aligned_alloc(64, whole_lines));
   }
-  auto* const block = static_cast<std::byte*>(std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage));
+  auto* const block =
+      static_cast<std::byte*>(std::aligned_alloc(kHugePage, (size + kHugePage - 1) / kHugePage * kHugePage));
 #if defined(__linux__)
   if (block != nullptr) madvise(block, size, MADV_HUGEPAGE);
 #endif

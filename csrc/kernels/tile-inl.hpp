@@ -183,7 +183,8 @@ template <class T, class A, int rows, int vectors>
 void multiply_tile(const Tile<T>& t) {
   prefetch_store<T, rows, vectors>(t);
   // Whole vectors, as they are: what is there is where the sum begins, and it is stored straight from the registers.
-  const bool plain = t.c_lane == int64_t{sizeof(T)} && t.lanes == vectors * Vec<T>::size && t.bias == nullptr && !t.relu;
+  const bool plain =
+      t.c_lane == int64_t{sizeof(T)} && t.lanes == vectors * Vec<T>::size && t.bias == nullptr && !t.relu;
   Vec<T> acc[rows][vectors];
   if (plain && t.accumulate) {
     TAPWISE_UNROLL

@@ -75,6 +75,11 @@ py::dict explain(py::handle x_shape, py::handle weight_shape, py::handle stride,
   result["scratch_bytes"] = d.scratch_bytes;
   result["in_place"] = d.in_place;
   result["lanes"] = d.lanes;
+  result["lane_speed"] = py::make_tuple(d.lane_speed[0], d.lane_speed[1], d.lane_speed[2]);
+  py::list choices;
+  for (const char* choice : d.choices)
+    if (choice != nullptr) choices.append(choice);
+  result["choices"] = py::tuple(choices);
   result["tile"] = py::make_tuple(d.tile_rows, d.tile_vectors);
   result["phases"] = d.jobs;
   result["work_items"] = d.items;

@@ -26,6 +26,8 @@ class Explanation:
     """What is copied into that scratch, and why."""
     lanes: str
     """What a vector register holds: channels, pixels or groups."""
+    choices: tuple[str, ...]
+    """What the planner chose, and why."""
     tile: tuple[int, int]
     """Rows and vectors of the register tile."""
     work_items: int
@@ -43,6 +45,7 @@ class Explanation:
             f"  work       {self.flops:,} flops, {self.bytes_moved:,} bytes ({intensity:.1f} flops a byte)",
             f"  workspace  {self.workspace_bytes:,} bytes",
             *(f"  copied     {copy}" for copy in self.copies),
+            *(f"  chosen     {choice}" for choice in self.choices),
         ]
         if self.tile[0]:
             tile = f"{self.tile[0]} rows x {self.tile[1]} vectors of {self.lanes}, {self.work_items:,} pieces"
@@ -78,17 +81,28 @@ def explain(
     packed, scratch = found.pop("packed_bytes"), found.pop("scratch_bytes")
     in_place, phases = found.pop("in_place"), found.pop("phases")
     copies = _copies(found["direction"], packed, scratch, in_place, phases) if found["workspace_bytes"] else ()
-    return Explanation(copies=copies, **found)
+    speeds = dict(zip(("channels", "pixels", "groups"), found.pop("lane_speed"), strict=True))
+    choices = (*_lanes(found["lanes"], speeds), *found.pop("choices"))
+    return Explanation(copies=copies, choices=choices, **found)
+
+
+def _lanes(chosen: str, speeds: dict[str, float]) -> tuple[str, ...]:
+    if not any(speeds.values()):
+        return ()
+    others = ", ".join(f"{name} {speed:.0%}" for name, speed in speeds.items() if name != chosen and speed > 0)
+    return (f"{chosen} in the lanes, estimated at {speeds[chosen]:.0%} of full speed" + (others and f" ({others})"),)
 
 
 def _copies(direction: str, packed: int, scratch: int, in_place: bool, phases: int) -> tuple[str, ...]:
     if direction == "bias_grad":
         return (f"{packed:,} bytes of partial sums, so that the order of the sum does not depend on the threads",)
-    bands = f"up to {scratch:,} bytes a thread: bands of the activations"
-    bands += " where padding touches them" if in_place else ", with their padding, in the order the kernel reads"
+    own = f"up to {scratch:,} bytes a thread: "
+    own += (
+        "lists of taps, and what is named below" if in_place else "bands of the activations, in the order of the kernel"
+    )
     if direction == "weight_grad":
-        return (f"{packed:,} bytes of partial sums of the weight's gradient", bands)
+        return (*((f"{packed:,} bytes of partial sums of the weight's gradient",) if packed else ()), own)
     packing = f"{packed:,} bytes: the weights, in the order the kernel reads, once a call (once a Plan)"
     if phases > 1:
         packing += f", split into {phases} stride phases"
-    return (packing, bands)
+    return (*((packing,) if packed else ()), own)

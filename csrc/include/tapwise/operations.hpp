@@ -54,6 +54,12 @@ struct Description {
   std::int64_t scratch_bytes = 0;       // per thread
   std::int64_t workspace_bytes = 0;     // all of it, for `threads` threads
   bool in_place = false;                // the activations are read where they lie
+
+  /// The planner's estimate of the share of full speed with channels, pixels and groups in the lanes; 0 where it was
+  /// not asked.
+  double lane_speed[3] = {};
+  /// What else was chosen, and why: up to so many sentences, then nulls.
+  const char* choices[4] = {};
 };
 
 /// `src` and `dst` matter by their strides only; their data is not touched.
