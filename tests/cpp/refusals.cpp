@@ -95,12 +95,6 @@ const Call kCalls[] = {
        const Shape shape{1, std::int64_t{1} << 31, 1, 1, 1 << 18};
        return Plan<double>::create(huge(shape[1], shape[4]), {nullptr, shape, {}}, {}, false, plan);
      }},
-    {"sums that cannot be", Code::out_of_memory,
-     [] {
-       const Shape shape{1, std::int64_t{1} << 30, 1, 1, 1 << 18};
-       return backward_weights<float>(huge(shape[1], shape[4]), one({1, 1, 1, 1, 1}), one(shape),
-                                      dense(&number, shape));
-     }},
     {"a plan that was not created", Code::invalid_argument,
      [] { return Plan<float>{}.run(one(kSrc), dense(&number, kDst)); }},
     {"an update of it", Code::invalid_argument, [] { return Plan<float>{}.update(one(kWeights), nullptr, 0); }},
