@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/call.hpp"
@@ -141,28 +142,55 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
   const int64_t runs = width.split ? axis[2].taps : 1;
   const int64_t run_length = width.positions / runs;
   const int64_t step = width.split ? axis[2].stride : 1;
+  // Positions [low, high) of a run lie inside the input; the first is input position `at`.
+  struct Inside {
+    int64_t low, high, at;
+  };
+  const auto inside_run = [&](int64_t run) {
+    const int64_t start = input_index(axis[2], width, first[2], run * run_length);
+    const int64_t low = std::clamp<int64_t>(start >= 0 ? 0 : ceil_div(-start, step), 0, run_length);
+    const int64_t high =
+        std::clamp<int64_t>(start >= axis[2].in ? 0 : ceil_div(axis[2].in - start, step), low, run_length);
+    return Inside{low, high, start + low * step};
+  };
+
   for (int64_t d = 0; d < layout.axis[0].positions; ++d) {
     const int64_t in_d = input_index(axis[0], layout.axis[0], first[0], d);
+    const bool outside = in_d < 0 || in_d >= axis[0].in;
+    if (!by_lanes && !layout.axis[1].split && std::abs(source.plane) > std::abs(source.space[1])) {
+      // Plane after plane, the rows of each together, as they lie in memory. The zeros are there already.
+      if (outside) continue;
+      const int64_t top = input_index(axis[1], layout.axis[1], first[1], 0);
+      const int64_t h = std::max<int64_t>(0, -top), rows = std::min(layout.axis[1].positions, axis[1].in - top) - h;
+      for (int64_t run = 0; run < runs && rows > 0; ++run) {
+        const Inside columns = inside_run(run);
+        if (columns.low == columns.high) continue;
+        byte* to = band + d * layout.position_bytes[0] + h * layout.position_bytes[1] +
+                   (run * run_length + columns.low) * layout.position_bytes[2];
+        const byte* from = source.data + in_d * source.space[0] + (top + h) * source.space[1] +
+                           columns.at * source.space[2];
+        const int64_t count = columns.high - columns.low;
+        for (int64_t p = 0; p < layout.planes; ++p, to += layout.plane_bytes, from += source.plane)
+          k.copy({to, layout.position_bytes[1], from, source.space[1], step * source.space[2], rows, count, count});
+      }
+      continue;
+    }
     for (int64_t h = 0; h < layout.axis[1].positions; ++h) {
       const int64_t in_h = input_index(axis[1], layout.axis[1], first[1], h);
       byte* row = band + d * layout.position_bytes[0] + h * layout.position_bytes[1];
-      if (in_d < 0 || in_d >= axis[0].in || in_h < 0 || in_h >= axis[1].in) {
+      if (outside || in_h < 0 || in_h >= axis[1].in) {
         clear(row, 0, width.positions);
         continue;
       }
       const byte* from = source.data + in_d * source.space[0] + in_h * source.space[1];
       for (int64_t run = 0; run < runs; ++run) {
-        const int64_t start = input_index(axis[2], width, first[2], run * run_length);
-        // Positions j of the run with 0 <= start + j * step < in.
-        const int64_t low = std::clamp<int64_t>(start >= 0 ? 0 : (-start + step - 1) / step, 0, run_length);
-        const int64_t high =
-            std::clamp<int64_t>(start >= axis[2].in ? 0 : (axis[2].in - start + step - 1) / step, low, run_length);
+        const Inside columns = inside_run(run);
         const int64_t begin = run * run_length;
-        clear(row, begin, begin + low);
-        if (low < high)
-          copy(row + (begin + low) * layout.position_bytes[2], from + (start + low * step) * source.space[2],
-               step * source.space[2], high - low);
-        clear(row, begin + high, begin + run_length);
+        clear(row, begin, begin + columns.low);
+        if (columns.low < columns.high)
+          copy(row + (begin + columns.low) * layout.position_bytes[2], from + columns.at * source.space[2],
+               step * source.space[2], columns.high - columns.low);
+        clear(row, begin + columns.high, begin + run_length);
       }
     }
   }

@@ -92,6 +92,18 @@ void pack_group(const BackwardData<T>& problem, const FewChannelsPlan& plan, int
   }
 }
 
+constexpr int64_t kMostLanes = 64;
+
+template <class T>
+void store_pairs(byte* to, const T* a, const T* b, int64_t count) {
+  T pairs[2 * kMostLanes];
+  for (int64_t i = 0; i < count; ++i) {
+    pairs[2 * i] = a[i];
+    pairs[2 * i + 1] = b[i];
+  }
+  std::memcpy(to, pairs, static_cast<std::size_t>(2 * count) * sizeof(T));
+}
+
 // Writes one tile, [row][lane] in `sums`, to where its rows belong.
 template <class T>
 struct Scatter {
@@ -105,6 +117,9 @@ struct Scatter {
     const TensorView<const T>& view = problem.diff_src;
     const int64_t lane_step = plan.modulus[2] * view.stride[4];
     const bool plain = bias.data == nullptr && !options.accumulate && !options.relu;
+    // Rows of the two residues of a stride of 2 lie beside each other in memory.
+    const bool paired = plan.modulus[2] == 2 && view.stride[4] == int64_t{sizeof(T)} &&
+                        2 * (q[2] + count) <= view.shape[4] && count <= kMostLanes;
     for (int64_t i = rows.first; i < rows.last; ++i, sums += row_numbers) {
       const Row row = row_of(plan, i);
       const int64_t channel = group * plan.channels + row.channel;
@@ -115,7 +130,12 @@ struct Scatter {
       byte* to = reinterpret_cast<byte*>(const_cast<T*>(view.data)) + image * view.stride[0] +
                  channel * view.stride[1] + at[0] * view.stride[2] + at[1] * view.stride[3] + at[2] * view.stride[4];
       if (plain) {
-        for (int64_t lane = 0; lane < lanes; ++lane) store<T>(to + lane * lane_step, sums[lane]);
+        if (paired && row.r[2] == 1 && i - plan.channels >= rows.first) continue;
+        if (paired && row.r[2] == 0 && i + plan.channels < rows.last) {
+          store_pairs(to, sums, sums + plan.channels * row_numbers, count);
+        } else {
+          for (int64_t lane = 0; lane < lanes; ++lane) store<T>(to + lane * lane_step, sums[lane]);
+        }
         continue;
       }
       const T add =
