@@ -485,7 +485,10 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
     const int64_t step = std::abs(c.src_stride.c);
     const bool collide = step % (sets * kCacheLine) == 0 && std::min(p.rows, p.c_block) > ways;
     p.src_in_place = p.rows_over == WeightGradientPlan::Rows::channels && !collide;
-    p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0;
+    // Steps too short to wait for the second-level cache want what they read together, if several taps read it.
+    constexpr int64_t patient_step = 16;
+    const bool patient = p.rows * p.vectors >= patient_step || c.taps() == 1;
+    p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0 && patient;
   } else if (p.lanes == Lanes::groups) {
     p.src_in_place = c.src_stride.g == element && c.groups % p.width == 0;
     p.dst_in_place = c.dst_stride.g == element && c.groups % p.width == 0;
