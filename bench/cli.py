@@ -16,9 +16,9 @@ from rich.table import Table
 
 import tapwise
 
-from . import compare, counting, live, machine, peaks, peers, runner, suites
+from . import bars, compare, counting, live, machine, peaks, peers, runner, suites
 from .descriptor import DescriptorError, parse
-from .report import html, markdown
+from .report import html, markdown, tables
 from .results import Peaks, PeerInfo, Results, ResultsError, load, save
 from .suites import Layer, SuiteError
 
@@ -87,6 +87,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--html", metavar="OUT")
     report.add_argument("--md", metavar="OUT", nargs="?", const="-", help="to OUT, or to the terminal")
     report.set_defaults(run=_report)
+
+    judging = commands.add_parser("bars", help="which rows of the suite direct are short of their bars")
+    judging.add_argument("files", nargs="+", metavar="FILE", help="JSON of one run, or of several that share the rows")
+    judging.add_argument("--md", action="store_true", help="as Markdown")
+    judging.set_defaults(run=_bars)
 
     comparing = commands.add_parser("compare", help="tell whether one build is slower than another")
     comparing.add_argument("old", metavar="OLD")
@@ -331,6 +336,21 @@ def _report(given: argparse.Namespace, console: Console) -> int:
         Path(given.md).write_text(text, encoding="utf-8")
     elif given.md or not given.html:
         print(text)
+    return 0
+
+
+def _bars(given: argparse.Namespace, console: Console) -> int:
+    runs = [load(file) for file in given.files]
+    verdicts = bars.judge(Results(rows=[row for run in runs for row in run.rows]))
+    for head, lines in (bars.table(verdicts), bars.short_rows(verdicts)):
+        if given.md:
+            cells = [[tables.Cell(text) for text in line] for line in lines]
+            print(markdown.table(tables.Table("", [tables.Column(title) for title in head], cells)), end="\n\n")
+        else:
+            table = Table(*head)
+            for line in lines:
+                table.add_row(*line)
+            console.print(table)
     return 0
 
 

@@ -1,39 +1,55 @@
 // Sums of strided matrices, for the bias gradient. Several accumulators, so that neither the latency of an addition
 // nor the length of one chain of roundings decides.
 
-// As many columns at a time as half of the registers hold: what is read of a row then lies together.
+// `vectors` whole vectors of columns, `chains` rows at a time.
+template <class T, int vectors, int chains>
+TAPWISE_INLINE void add_block(const Sum& s, int64_t col) {
+  constexpr int size = Vec<T>::size;
+  Vec<T> acc[chains][vectors] = {};
+  const byte* from = s.src + col * int64_t{sizeof(T)};
+  int64_t row = 0;
+  for (; row + chains <= s.rows; row += chains) {
+    TAPWISE_UNROLL
+    for (int i = 0; i < chains; ++i, from += s.src_row) {
+      TAPWISE_UNROLL
+      for (int j = 0; j < vectors; ++j) acc[i][j] += Vec<T>::load(from + j * kVectorBytes);
+    }
+  }
+  for (; row < s.rows; ++row, from += s.src_row) {
+    TAPWISE_UNROLL
+    for (int j = 0; j < vectors; ++j) acc[0][j] += Vec<T>::load(from + j * kVectorBytes);
+  }
+  T sums[vectors * size];
+  TAPWISE_UNROLL
+  for (int j = 0; j < vectors; ++j) {
+    TAPWISE_UNROLL
+    for (int i = 1; i < chains; ++i) acc[0][j] += acc[i][j];
+    acc[0][j].store(sums + j * size);
+  }
+  for (int i = 0; i < vectors * size; ++i) {
+    byte* to = s.dst + (col + i) * s.dst_step;
+    write<T>(to, sums[i] + (s.accumulate ? read<T>(to) : T{0}));
+  }
+}
+
+// As many columns at a time as half of the registers hold: what is read of a row then lies together. Fewer columns, more
+// rows at a time.
 template <class T>
 void add_rows(const Sum& s) {
   constexpr int size = Vec<T>::size;
-  constexpr int vectors = TAPWISE_VECTOR_REGISTERS / 2;
-  for (int64_t col = 0; col < s.cols; col += vectors * size) {
-    Vec<T> acc[vectors] = {};
-    const int64_t left = s.cols - col;
+  constexpr int wide = TAPWISE_VECTOR_REGISTERS / 2;
+  int64_t col = 0;
+  for (; col + wide * size <= s.cols; col += wide * size) add_block<T, wide, 1>(s, col);
+  for (; col + 4 * size <= s.cols; col += 4 * size) add_block<T, 4, wide / 4>(s, col);
+  for (; col + size <= s.cols; col += size) add_block<T, 1, 8>(s, col);
+  if (const int rest = static_cast<int>(s.cols - col); rest > 0) {
+    Vec<T> acc[2] = {};
     const byte* from = s.src + col * int64_t{sizeof(T)};
-    if (left >= vectors * size) {
-      for (int64_t row = 0; row < s.rows; ++row, from += s.src_row) {
-        TAPWISE_UNROLL
-        for (int j = 0; j < vectors; ++j) acc[j] += Vec<T>::load(from + j * kVectorBytes);
-      }
-    } else {
-      for (int64_t row = 0; row < s.rows; ++row, from += s.src_row) {
-        TAPWISE_UNROLL
-        for (int j = 0; j < vectors; ++j) {
-          const int64_t lanes = left - j * size;
-          if (lanes >= size) {
-            acc[j] += Vec<T>::load(from + j * kVectorBytes);
-          } else if (lanes > 0) {
-            acc[j] += Vec<T>::load_partial(from + j * kVectorBytes, static_cast<int>(lanes));
-          }
-        }
-      }
-    }
-    T sums[vectors * size];
-    TAPWISE_UNROLL
-    for (int j = 0; j < vectors; ++j) acc[j].store(sums + j * size);
-    for (int i = 0; i < vectors * size && i < left; ++i) {
+    for (int64_t row = 0; row < s.rows; ++row, from += s.src_row) acc[row & 1] += Vec<T>::load_partial(from, rest);
+    acc[0] += acc[1];
+    for (int i = 0; i < rest; ++i) {
       byte* to = s.dst + (col + i) * s.dst_step;
-      write<T>(to, sums[i] + (s.accumulate ? read<T>(to) : T{0}));
+      write<T>(to, acc[0].value[i] + (s.accumulate ? read<T>(to) : T{0}));
     }
   }
 }
@@ -70,7 +86,7 @@ template <class T>
 void add_columns(const Sum& s) {
   constexpr int size = Vec<T>::size;
   constexpr int chains = 8;
-  if (s.src_col == int64_t{sizeof(T)} && s.cols <= chains * size && s.rows > 1) return add_short_rows<T>(s);
+  if (s.src_col == int64_t{sizeof(T)} && s.cols <= 4 * chains * size && s.rows > 1) return add_short_rows<T>(s);
   for (int64_t row = 0; row < s.rows; ++row) {
     const byte* from = s.src + row * s.src_row;
     Vec<T> acc[chains] = {};

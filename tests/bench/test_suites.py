@@ -55,7 +55,7 @@ def test_core_comes_first_and_the_others_by_name():
     first, *others = suites.names()
     assert first == "core"
     assert others == sorted(others)
-    assert {*CONVOLUTIONS, "seed", "whisper", "long_filters", "float64", "tiny"} == set(others)
+    assert {*CONVOLUTIONS, "direct", "seed", "whisper", "long_filters", "float64", "tiny"} == set(others)
 
 
 @pytest.mark.parametrize("suite", suites.names())
