@@ -68,6 +68,9 @@ inline BandLayout band_layout(const std::array<BandAxis, 3>& axis, Inner inner, 
   return b;
 }
 
+/// Vectors of pixels read past the end of a band's last row by less than a tile.
+inline constexpr int64_t kVectorSlack = 4 * kCacheLine;
+
 /// Where the activations lie: one plane or lane apart, one position apart.
 struct BandSource {
   const byte* data;
@@ -167,8 +170,8 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
         if (columns.low == columns.high) continue;
         byte* to = band + d * layout.position_bytes[0] + h * layout.position_bytes[1] +
                    (run * run_length + columns.low) * layout.position_bytes[2];
-        const byte* from = source.data + in_d * source.space[0] + (top + h) * source.space[1] +
-                           columns.at * source.space[2];
+        const byte* from =
+            source.data + in_d * source.space[0] + (top + h) * source.space[1] + columns.at * source.space[2];
         const int64_t count = columns.high - columns.low;
         for (int64_t p = 0; p < layout.planes; ++p, to += layout.plane_bytes, from += source.plane)
           k.copy({to, layout.position_bytes[1], from, source.space[1], step * source.space[2], rows, count, count});

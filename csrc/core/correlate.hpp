@@ -42,6 +42,12 @@ struct CorrelatePlan {
   int64_t scratch_bytes(int64_t element_bytes) const;
 };
 
+/// The order of the packed weights of one block of input channels.
+inline Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_block) {
+  const int64_t channels = std::min(p.c_block, c.in_channels - c_block * p.c_block);
+  return {channels, {c.axis[0].taps, c.axis[1].taps, c.axis[2].taps}, p.sum_over_taps};
+}
+
 /// `packed_as`, if any, is the plan of weights that are packed already: what concerns their order is taken from it, so
 /// that activations with other strides than those planned for meet the same packed weights. `phases`: this is the
 /// largest of several, which take turns with each piece.

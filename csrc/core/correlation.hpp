@@ -77,6 +77,12 @@ struct Correlation {
   int64_t positions() const { return axis[0].out * axis[1].out * axis[2].out; }
 };
 
+/// Padding included.
+inline double flops_of(const Correlation& c) {
+  return 2.0 * static_cast<double>(c.batch * c.groups) * static_cast<double>(c.out_channels * c.positions()) *
+         static_cast<double>(c.products_per_dst());
+}
+
 /// The forward pass. Gradients by the weights use the same, with dst for diff_dst and weights for diff_weights.
 template <class T>
 Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, const TensorView<const T>& weights,

@@ -20,9 +20,6 @@ constexpr int64_t kMostChannels = 4;
 constexpr int64_t kBandBytes = 384 * 1024, kMostBandBytes = 768 * 1024, kMostPackedBytes = 1 << 20;
 constexpr int64_t kEnoughItems = 16;
 
-// Vectors of a tile read past the end of the band's last row by less than a tile.
-constexpr int64_t kSlack = 4 * kCacheLine;
-
 // The residues r along one axis that have a tap at position t of the window.
 Range residues(const ConvProblem& p, const FewChannelsPlan& plan, std::size_t a, int64_t t) {
   const int64_t first = (plan.first[a] + t) * p.stride[a] - p.pad_low[a];
@@ -170,7 +167,7 @@ void run_block(const BackwardData<T>& problem, const FewChannelsPlan& plan, cons
       src.stride[1],
       {src.stride[2], src.stride[3], src.stride[4]}};
   gather_band(k, plan.window, plan.band, source, block.first, 1, scratch);
-  std::memset(scratch + plan.band.bytes, 0, kSlack);
+  std::memset(scratch + plan.band.bytes, 0, kVectorSlack);
   const Reading from = read_band(plan.band, scratch);
 
   const EvenSplit panels(plan.rows, plan.panel_rows);
@@ -281,7 +278,7 @@ std::optional<FewChannelsPlan> plan_few_channels(const BackwardData<T>& problem,
   plan.items = pieces();
   plan.scratch_bytes = round_up(plan.window_size() * int64_t{sizeof(Run)}, kCacheLine) +
                        round_up(plan.panel_rows * tile * element, kCacheLine) +
-                       round_up(plan.band.bytes + kSlack, kCacheLine);
+                       round_up(plan.band.bytes + kVectorSlack, kCacheLine);
   return plan;
 }
 

@@ -11,11 +11,6 @@
 
 namespace tapwise {
 
-inline double flops_of(const Correlation& c) {
-  return 2.0 * static_cast<double>(c.batch * c.groups) * static_cast<double>(c.out_channels * c.positions()) *
-         static_cast<double>(c.products_per_dst());
-}
-
 template <class T>
 struct Jobs {
   struct Job {

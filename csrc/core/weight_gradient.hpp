@@ -53,6 +53,13 @@ struct WeightGradientPlan {
   }
 };
 
+/// diff_dst is read position by position: an axis with one tap.
+inline std::array<Axis, 3> dst_axes(const Correlation& c) {
+  std::array<Axis, 3> axis;
+  for (std::size_t a = 0; a < 3; ++a) axis[a] = Axis{.out = c.axis[a].out, .in = c.axis[a].out};
+  return axis;
+}
+
 /// Decides, from shapes and strides alone.
 template <class T>
 WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k);

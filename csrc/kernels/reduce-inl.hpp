@@ -32,8 +32,8 @@ TAPWISE_INLINE void add_block(const Sum& s, int64_t col) {
   }
 }
 
-// As many columns at a time as half of the registers hold: what is read of a row then lies together. Fewer columns, more
-// rows at a time.
+// As many columns at a time as half of the registers hold: what is read of a row then lies together. Fewer columns,
+// more rows at a time.
 template <class T>
 void add_rows(const Sum& s) {
   constexpr int size = Vec<T>::size;
