@@ -10,9 +10,9 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/call.hpp"
 #include "core/checked.hpp"
 #include "core/correlation.hpp"
+#include "core/machine.hpp"
 #include "kernels/table.hpp"
 
 namespace tapwise {
@@ -145,16 +145,15 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
   const int64_t runs = width.split ? axis[2].taps : 1;
   const int64_t run_length = width.positions / runs;
   const int64_t step = width.split ? axis[2].stride : 1;
-  // Positions [low, high) of a run lie inside the input; the first is input position `at`.
+  // Which positions of a run lie inside the input; the first is input position `at`.
   struct Inside {
-    int64_t low, high, at;
+    Range columns;
+    int64_t at;
   };
   const auto inside_run = [&](int64_t run) {
     const int64_t start = input_index(axis[2], width, first[2], run * run_length);
-    const int64_t low = std::clamp<int64_t>(start >= 0 ? 0 : ceil_div(-start, step), 0, run_length);
-    const int64_t high =
-        std::clamp<int64_t>(start >= axis[2].in ? 0 : ceil_div(axis[2].in - start, step), low, run_length);
-    return Inside{low, high, start + low * step};
+    const Range columns = range_inside(start, step, run_length, axis[2].in);
+    return Inside{columns, start + columns.first * step};
   };
 
   for (int64_t d = 0; d < layout.axis[0].positions; ++d) {
@@ -166,13 +165,12 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
       const int64_t top = input_index(axis[1], layout.axis[1], first[1], 0);
       const int64_t h = std::max<int64_t>(0, -top), rows = std::min(layout.axis[1].positions, axis[1].in - top) - h;
       for (int64_t run = 0; run < runs && rows > 0; ++run) {
-        const Inside columns = inside_run(run);
-        if (columns.low == columns.high) continue;
+        const auto [columns, at] = inside_run(run);
+        if (columns.size() == 0) continue;
         byte* to = band + d * layout.position_bytes[0] + h * layout.position_bytes[1] +
-                   (run * run_length + columns.low) * layout.position_bytes[2];
-        const byte* from =
-            source.data + in_d * source.space[0] + (top + h) * source.space[1] + columns.at * source.space[2];
-        const int64_t count = columns.high - columns.low;
+                   (run * run_length + columns.first) * layout.position_bytes[2];
+        const byte* from = source.data + in_d * source.space[0] + (top + h) * source.space[1] + at * source.space[2];
+        const int64_t count = columns.size();
         for (int64_t p = 0; p < layout.planes; ++p, to += layout.plane_bytes, from += source.plane)
           k.copy({to, layout.position_bytes[1], from, source.space[1], step * source.space[2], rows, count, count});
       }
@@ -187,13 +185,13 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
       }
       const byte* from = source.data + in_d * source.space[0] + in_h * source.space[1];
       for (int64_t run = 0; run < runs; ++run) {
-        const Inside columns = inside_run(run);
+        const auto [columns, at] = inside_run(run);
         const int64_t begin = run * run_length;
-        clear(row, begin, begin + columns.low);
-        if (columns.low < columns.high)
-          copy(row + (begin + columns.low) * layout.position_bytes[2], from + columns.at * source.space[2],
-               step * source.space[2], columns.high - columns.low);
-        clear(row, begin + columns.high, begin + run_length);
+        clear(row, begin, begin + columns.first);
+        if (columns.size() > 0)
+          copy(row + (begin + columns.first) * layout.position_bytes[2], from + at * source.space[2],
+               step * source.space[2], columns.size());
+        clear(row, begin + columns.last, begin + run_length);
       }
     }
   }
@@ -246,15 +244,6 @@ inline bool inside(const std::array<Axis, 3>& axis, const Block& block) {
     if (low < 0 || high >= axis[a].in) return false;
   }
   return true;
-}
-
-/// What the block reads: where it lies if it may and needs no padding, else gathered into `band`.
-template <class T>
-Reading read_block(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, const BandLayout& layout,
-                   const BandSource& source, const Block& block, int64_t lanes, bool in_place, byte* band) {
-  if (in_place && inside(axis, block)) return read_in_place(axis, source, block.first);
-  gather_band(k, axis, layout, source, block.first, lanes, band);
-  return read_band(layout, band);
 }
 
 }  // namespace tapwise

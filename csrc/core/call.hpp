@@ -6,12 +6,11 @@
 #include <cstdint>
 #include <exception>
 
+#include "core/machine.hpp"
 #include "tapwise/operations.hpp"
 #include "tapwise/parallel.hpp"
 
 namespace tapwise {
-
-inline constexpr std::int64_t kCacheLine = 64;
 
 // Waking a team takes some microseconds on an idle machine and, where other processes hold the cores, milliseconds;
 // a call of fewer operations than this (about 40 us of one core) stays in the calling thread, unless it asks for

@@ -14,9 +14,8 @@ using kernels::Operand;
 // current cores have.
 constexpr int64_t kBandBytes = 256 * 1024;
 
-// Fewer independent pieces of work than this are divided further: first by output positions, as long as each keeps
-// enough of them to pay for its pass over the weights, then by output channels.
-constexpr int64_t kEnoughItems = 16;
+// Too few pieces of work are divided further: first by output positions, as long as each keeps enough of them to pay
+// for its pass over the weights, then by output channels.
 constexpr int64_t kFewPositions = 96;
 
 // Panels of weights that together stay in the second-level cache pass by every tile, whose outputs then lie together.
@@ -94,17 +93,16 @@ BandLayout layout_for(const CorrelatePlan& p, const Correlation& c, Inner inner,
   return band_layout(axis, inner, 1, c_block, sizeof(T));
 }
 
-// Whether what a tile reads shares few sets of the first-level cache (64 sets of 8 lines), so that lines push each
-// other out before they are used up: its rows, a multiple of 4 KiB apart, or, where steps are too short to wait for the
+// Whether what a tile reads shares few sets of the first-level cache, so that lines push each other
+// out before they are used up: its rows, a multiple of 4 KiB apart, or, where steps are too short to wait for the
 // second level, its channels. Then a band, whose rows lie otherwise, is read instead.
 template <class T>
 bool lines_collide(const CorrelatePlan& p, const Correlation& c) {
-  constexpr int64_t sets = 64, ways = 8, patient_step = 16;
   const int64_t row = std::abs(c.axis[2].stride * c.src_stride.space[2]), channel = std::abs(c.src_stride.c);
   if (channel == int64_t{sizeof(T)})
-    return row % (sets * kCacheLine) == 0 && std::min(p.rows, c.axis[2].out) > ways && c.in_channels > 1;
-  if (p.rows * p.vectors >= patient_step) return false;
-  return c.in_channels > ways * (channel % kCacheLine != 0 ? sets : sets / std::gcd(sets, channel / kCacheLine));
+    return row % kSetBytes == 0 && std::min(p.rows, c.axis[2].out) > kWays && c.in_channels > 1;
+  if (p.rows * p.vectors >= kPatientStep) return false;
+  return c.in_channels > kWays * (channel % kCacheLine != 0 ? kSets : kSets / std::gcd(kSets, channel / kCacheLine));
 }
 
 // The largest block of output positions whose band fits: whole rows if possible, then several rows, then several

@@ -7,11 +7,13 @@
 // strides and base pointers of the weights. All strides are in bytes.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "core/checked.hpp"
 #include "tapwise/problem.hpp"
 #include "tapwise/view.hpp"
 
@@ -49,6 +51,13 @@ struct Range {
   int64_t size() const { return last - first; }
   bool operator==(const Range&) const = default;
 };
+
+/// The i in [0, count) with 0 <= start + i * step < in.
+inline Range range_inside(int64_t start, int64_t step, int64_t count, int64_t in) {
+  const int64_t first = start >= 0 ? 0 : std::min(count, ceil_div(-start, step));
+  const int64_t last = start >= in ? 0 : std::min(count, (in - 1 - start) / step + 1);
+  return {first, std::max(first, last)};
+}
 
 /// A block of output positions.
 struct Block {

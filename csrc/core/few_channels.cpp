@@ -18,7 +18,6 @@ using kernels::Run;
 constexpr int64_t kMostChannels = 4;
 
 constexpr int64_t kBandBytes = 384 * 1024, kMostBandBytes = 768 * 1024, kMostPackedBytes = 1 << 20;
-constexpr int64_t kEnoughItems = 16;
 
 // The residues r along one axis that have a tap at position t of the window.
 Range residues(const ConvProblem& p, const FewChannelsPlan& plan, std::size_t a, int64_t t) {

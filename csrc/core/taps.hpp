@@ -12,13 +12,6 @@
 
 namespace tapwise {
 
-/// The i in [0, count) with 0 <= start + i * step < in.
-inline Range range_inside(int64_t start, int64_t step, int64_t count, int64_t in) {
-  const int64_t first = start >= 0 ? 0 : std::min(count, ceil_div(-start, step));
-  const int64_t last = start >= in ? 0 : std::min(count, (in - 1 - start) / step + 1);
-  return {first, std::max(first, last)};
-}
-
 /// The taps of one axis that meet input at output q.
 inline Range taps_inside(const Axis& axis, int64_t q) {
   return range_inside(axis.index(q, 0), axis.dilation, axis.taps, axis.in);

@@ -24,8 +24,7 @@ constexpr int64_t kManySteps = 512;
 // Below so many input channels the rows of a tile run over the taps of a row as well.
 constexpr int64_t kFewChannels = 8;
 
-// As in the forward pass: how many pieces of work there should be, and what the private sums of chunks may take.
-constexpr int64_t kEnoughItems = 16;
+// What the private sums of chunks may take.
 constexpr int64_t kChunkSumBytes = int64_t{3} << 19;
 
 constexpr double kPixelLanes = 0.7, kGroupLanes = 0.7, kTransposedBand = 0.5;
@@ -186,14 +185,12 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
   choose_tile(p, c, k);
   choose_blocks<T>(p, c);
   if (p.lanes == Lanes::channels) {
-    // Not where the planes of a tile's rows share a set of the first-level cache: 8 lines.
-    constexpr int64_t sets = 64, ways = 8;
+    // Not where the planes of a tile's rows share a set of the first-level cache.
     const int64_t step = std::abs(c.src_stride.c);
-    const bool collide = step % (sets * kCacheLine) == 0 && std::min(p.rows, p.c_block) > ways;
+    const bool collide = step % kSetBytes == 0 && std::min(p.rows, p.c_block) > kWays;
     p.src_in_place = p.rows_over == WeightGradientPlan::Rows::channels && !collide;
     // Steps too short to wait for the second-level cache want what they read together, if several taps read it.
-    constexpr int64_t patient_step = 16;
-    const bool patient = p.rows * p.vectors >= patient_step || c.taps() == 1;
+    const bool patient = p.rows * p.vectors >= kPatientStep || c.taps() == 1;
     p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0 && patient;
   } else if (p.lanes == Lanes::groups) {
     p.src_in_place = c.src_stride.g == element && c.groups % p.width == 0;
