@@ -40,6 +40,7 @@ Piece piece_of(const Correlation& c, const CorrelatePlan& p, int64_t unit, int64
   piece.block = take_block(index, c.axis, p.blocks, p.block);
   piece.image = index;
   piece.group = unit * p.unit_groups;
+  // A unit of all groups has full vectors only.
   piece.group_lanes = p.lanes == Lanes::groups ? std::min(p.width, c.groups - piece.group) : 1;
   return piece;
 }
@@ -67,7 +68,13 @@ kernels::Tile<T> tile_of(const Correlation& c, const CorrelatePlan& p, const ker
   constexpr auto element = int64_t{sizeof(T)};
   kernels::Tile<T> tile{};
   tile.b_vector = k.lanes * element;
-  if (p.lanes == Lanes::pixels) {
+  tile.b_step = p.width * element;
+  tile.a_step = step;
+  if (p.rows_of_pixels()) {
+    tile.a_row = activations.row[1];
+    tile.c_row = c.dst_stride.space[1];
+    tile.c_lane = c.dst_stride.space[2];
+  } else if (p.lanes == Lanes::pixels) {
     tile.a_row = element;
     tile.a_step = p.width * element;
     tile.b_step = step;
@@ -76,8 +83,6 @@ kernels::Tile<T> tile_of(const Correlation& c, const CorrelatePlan& p, const ker
     tile.bias_per_row = true;
   } else {
     tile.a_row = activations.row[2];
-    tile.a_step = step;
-    tile.b_step = p.width * element;
     tile.c_row = c.dst_stride.space[2];
     tile.c_lane = p.lanes == Lanes::groups ? c.dst_stride.g : c.dst_stride.c;
   }
@@ -108,11 +113,23 @@ void look_ahead(kernels::Tile<T>& tile, const Correlation& c, const Reading& fro
   }
 }
 
+// Groups in the lanes: each panel asks for its share of the pixels of the row below.
+template <class T>
+void look_ahead_of_groups(kernels::Tile<T>& tile, const Correlation& c, const Reading& from, const byte* first_group,
+                          int64_t panel, int64_t panels, int64_t rows) {
+  const int64_t share = ceil_div(rows * from.row[2], panels);
+  tile.ahead = first_group + from.row[1] + (c.axis[1].taps - 1) * from.tap[1] + panel * share;
+  tile.ahead_step = kAskedFor;
+  tile.ahead_run = c.axis[2].taps * kAskedFor;
+  tile.store_ahead = c.dst_stride.space[1];
+}
+
 // Some panels, which begin at `packed`, of one piece.
 template <class T>
 void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, const Piece& piece,
                Range panels, const T* packed, StoreOptions options, byte* runs_room, byte* band) {
   const bool by_groups = p.lanes == Lanes::groups, by_pixels = p.lanes == Lanes::pixels;
+  const bool swapped = by_pixels && !p.rows_of_pixels();  // weights are operand A
 
   // Where output (channel 0 of the unit, first position) goes.
   byte* dst = c.dst + piece.image * c.dst_stride.n + piece.group * c.dst_stride.g;
@@ -124,29 +141,34 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
     const Steps steps = steps_of(c, p, b);
     const Reading activations = read_activations(c, p, k, piece, c_first, steps.channels, band);
     kernels::Tile<T> tile = tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
-    TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, by_pixels, p.in_place, runs_room);
+    TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, swapped, p.in_place, runs_room);
 
     // Pixels fill their vectors, which leaves the rest for the last tile; rows are divided evenly.
     const int64_t most = by_pixels ? p.vectors * k.lanes : p.rows;
-    const EvenSplit tiles(size[2], most);
+    const EvenSplit tiles(size[2], most), rows(size[1], p.rows_of_pixels() ? p.rows : 1);
     const auto first_of = [&](int64_t i) { return by_pixels ? std::min(i * most, size[2]) : tiles.first(i); };
 
     // The tile of one panel that begins at output `w` of row (d, h) of the block.
-    const auto run_tile = [&](int64_t panel, int64_t d, int64_t h, int64_t w, int64_t positions) {
+    const auto run_tile = [&](int64_t panel, int64_t d, int64_t h, int64_t row_count, int64_t w, int64_t positions) {
       const T* const panel_start = packed + (panel - panels.first) * p.panel_numbers;
       const auto* const weights = reinterpret_cast<const byte*>(panel_start + p.width * (1 + c_first * c.taps()));
-      const byte* const from =
-          activations.base + d * activations.row[0] + h * activations.row[1] + w * activations.row[2];
-      const int64_t channel = by_groups ? panel : panel * p.width;
+      const int64_t group = by_groups ? panel / c.out_channels * p.width : 0;
+      const int64_t channel = by_groups ? panel % c.out_channels : panel * p.width;
       const int64_t channels = std::min(p.width, c.out_channels - channel);
-      tile.a = by_pixels ? weights : from;
-      tile.b = by_pixels ? from : weights;
-      tile.c = dst + channel * c.dst_stride.c + d * c.dst_stride.space[0] + h * c.dst_stride.space[1] +
-               w * c.dst_stride.space[2];
+      const byte* const from = activations.base + group * c.src_stride.g + d * activations.row[0] +
+                               h * activations.row[1] + w * activations.row[2];
+      tile.a = swapped ? weights : from;
+      tile.b = swapped ? from : weights;
+      tile.c = dst + group * c.dst_stride.g + channel * c.dst_stride.c + d * c.dst_stride.space[0] +
+               h * c.dst_stride.space[1] + w * c.dst_stride.space[2];
       tile.lanes = static_cast<int>(by_pixels ? positions : by_groups ? piece.group_lanes : channels);
-      if (p.in_place) look_ahead(tile, c, activations, steps.channels, panel == panels.first ? positions : 0);
+      if (p.in_place && by_groups)
+        look_ahead_of_groups(tile, c, activations, from - group * c.src_stride.g, panel, p.panels, positions);
+      else if (p.in_place)
+        look_ahead(tile, c, activations, steps.channels, panel == panels.first ? positions : 0);
       const int vectors = by_pixels ? std::min(p.vectors, vectors_for(positions, k.lanes)) : p.vectors;
-      const auto function = tile_functions(k, p.operand, vectors)[(by_pixels ? channels : positions) - 1];
+      const int64_t tile_rows = p.rows_of_pixels() ? row_count : by_pixels ? channels : positions;
+      const auto function = tile_functions(k, p.operand, vectors)[tile_rows - 1];
       taps.for_each_piece(first[2] + w, positions,
                           [&](const kernels::Run* runs, int64_t count, bool first_part, bool last_part) {
                             tile.runs = runs;
@@ -159,10 +181,12 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
     };
     const auto run_tiles = [&](int64_t panel, int64_t last) {
       for (int64_t d = 0; d < size[0]; ++d)
-        for (int64_t h = 0; h < size[1]; ++h) {
-          taps.enter_row(first[0] + d, first[1] + h);
+        for (int64_t r = 0; r < rows.parts; ++r) {
+          const int64_t h = rows.first(r);
+          taps.enter_rows(first[0] + d, first[1] + h, rows.size(r));
           for (int64_t i = 0; i < tiles.parts; ++i)
-            for (int64_t of = panel; of < last; ++of) run_tile(of, d, h, first_of(i), first_of(i + 1) - first_of(i));
+            for (int64_t of = panel; of < last; ++of)
+              run_tile(of, d, h, rows.size(r), first_of(i), first_of(i + 1) - first_of(i));
         }
     };
     if (p.panels_inside) {
@@ -178,8 +202,10 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
 ItemOutputs outputs_of(const Correlation& c, const CorrelatePlan& p, int64_t index) {
   const Item item = item_of(c, p, index);
   const Piece piece = piece_of(c, p, item.unit, item.pieces.first);
-  if (p.lanes == Lanes::groups)
-    return {piece.image, piece.group * c.out_channels, piece.group_lanes * c.out_channels, piece.block};
+  if (p.lanes == Lanes::groups) {
+    const int64_t groups = std::min(c.groups - piece.group, p.panels / c.out_channels * p.width);
+    return {piece.image, piece.group * c.out_channels, groups * c.out_channels, piece.block};
+  }
   const int64_t first = item.panels.first * p.width, last = std::min(c.out_channels, item.panels.last * p.width);
   return {piece.image, piece.group * c.out_channels + first, last - first, piece.block};
 }

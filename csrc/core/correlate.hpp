@@ -19,8 +19,9 @@ struct CorrelatePlan {
   int64_t rows = 1;
   int64_t width = 1;  // numbers that the packed weights hold for one step of the sum
 
-  // Work is divided into units (groups, or blocks of groups), panels of output channels within a unit, and pieces:
-  // blocks of output positions of one image. The sum over input channels is taken c_block channels at a time.
+  // Work is divided into units (groups, blocks of groups, or all groups), panels of output channels (of some groups)
+  // within a unit, and pieces: blocks of output positions of one image. The sum over input channels is taken c_block
+  // channels at a time.
   int64_t units = 1, panels = 1;
   int64_t unit_groups = 1;
   int64_t c_block = 1, c_blocks = 1;
@@ -35,6 +36,8 @@ struct CorrelatePlan {
   bool pack_in_item = false;   // each item packs its one panel of weights for itself
   int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
 
+  /// Pixels in the lanes and a single output channel: the rows of a tile are rows of the outputs.
+  bool rows_of_pixels() const { return lanes == Lanes::pixels && operand == kernels::Operand::wide; }
   int64_t pieces(const Correlation& c) const { return c.batch * blocks[0] * blocks[1] * blocks[2]; }
   int64_t items(const Correlation& c) const { return units * panel_chunks * ceil_div(pieces(c), pieces_per_item); }
   int64_t packed_numbers() const { return capped_product(units, panels, panel_numbers); }

@@ -24,27 +24,40 @@ constexpr int64_t kPassingBytes = 192 * 1024;
 // A panel that an item packs for itself should stay in the second-level cache.
 constexpr int64_t kMostPanelBytes = 768 * 1024;
 
-// Costs beside the multiply-adds, in cycles of one multiply-add of a vector: to store a tile of kTile such adds a step,
-// as it is or transposed; and to copy a vector of activations into a band. Lanes of groups load both operands of every
-// multiply-add from memory.
-constexpr double kTile = 28, kStore = 60, kTransposedStore = 160, kCopyVector = 4, kGroupLanes = 0.7,
-                 kTransposedBand = 0.5;
+// Costs beside the multiply-adds, in cycles of one multiply-add of a vector: to store a vector of a tile of kTile such
+// vectors, as it is or transposed; to copy one into a band, as it is or transposed.
+constexpr double kTile = 28, kStore = 60 / kTile, kTransposedStore = 160 / kTile, kCopy = 4, kTransposedCopy = 6;
+
+// Cycles of a multiply-add that loads its activations from memory as whole vectors: aligned, or across cache lines.
+constexpr double kAligned = 1.1, kAcrossLines = 1.8;
+
+// Where each output has one input channel and no others share it, neither operand would be loaded for more than one
+// vector. Then rows of outputs are the rows of a tile, and share the weights.
+bool rows_of_pixels(const Correlation& c) { return c.in_channels == 1 && c.out_channels == 1 && c.axis[1].out > 1; }
 
 LaneSpeed estimate_lanes(const Correlation& c, int64_t v, int64_t element) {
-  const bool channels_dense = c.groups > 1 ? std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) : true;
   const double rows = static_cast<double>(c.out_channels), steps = static_cast<double>(c.products_per_dst());
   const double positions = static_cast<double>(c.batch) * static_cast<double>(c.positions());
+  // What a band costs each vector of outputs.
+  const double copies = static_cast<double>(c.in_channels) / rows;
   const double o_use = lane_use(c.out_channels, v), g_use = lane_use(c.groups, v);
-  const double stored = c.dst_stride.c == element ? kStore : kTransposedStore;
-  const double stored_pixels = c.dst_stride.space[2] == element ? kStore : kTransposedStore;
-  const double channels = with_packing(o_use / (1 + stored / (steps * kTile)), o_use, positions);
-  const double copied = kCopyVector * static_cast<double>(c.in_channels) / (rows * steps);
-  // A tile of fewer than four rows waits for its loads of activations.
-  const double pixels = with_packing(
-      lane_use(c.axis[2].out, v) / (1 + stored_pixels / (steps * kTile) + copied + 1 / (rows * rows)), 1, positions);
-  const double groups =
-      c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (channels_dense ? 1 : kTransposedBand), g_use, positions);
-  return {channels, pixels, groups};
+  const double pixel_use = lane_use(c.axis[2].out, v);
+  const double store = c.dst_stride.space[2] == element ? kStore : kTransposedStore;
+  LaneSpeed speed;
+  speed.channels =
+      with_packing(o_use / (1 + (c.dst_stride.c == element ? kStore : kTransposedStore) / steps), o_use, positions);
+  if (rows_of_pixels(c)) {
+    speed.pixels = with_packing(pixel_use / (kAcrossLines + (store + kCopy) / steps), 1, positions);
+  } else {
+    // A tile of fewer than four rows waits for its loads of activations.
+    speed.pixels = with_packing(pixel_use / (1 + (store + kCopy * copies) / steps + 1 / (rows * rows)), 1, positions);
+  }
+  if (c.groups > 1) {
+    const bool dense = std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]);
+    const double around = dense ? kStore : kTransposedStore + kTransposedCopy * copies;
+    speed.groups = with_packing(g_use / (kAligned + around / steps), g_use, positions);
+  }
+  return speed;
 }
 
 template <class T>
@@ -60,6 +73,14 @@ void choose_tile(CorrelatePlan& p, const Correlation& c, const kernels::Kernels<
       p.panels = ceil_div(c.out_channels, p.width);
       break;
     case Lanes::pixels:
+      if (rows_of_pixels(c)) {
+        p.operand = Operand::wide;
+        p.vectors = 1;
+        p.rows = std::min<int64_t>(max_rows(1), c.axis[1].out);
+        p.width = v;
+        p.panels = 1;
+        break;
+      }
       p.vectors = c.axis[2].out <= v ? 1 : c.out_channels <= max_rows(4) && c.axis[2].out > 2 * v ? 4 : 2;
       p.rows = EvenSplit(c.out_channels, max_rows(p.vectors)).size(0);
       p.width = p.rows;
@@ -67,14 +88,23 @@ void choose_tile(CorrelatePlan& p, const Correlation& c, const kernels::Kernels<
       break;
     case Lanes::groups:
       p.operand = Operand::wide;
-      p.vectors = c.groups <= v ? 1 : 2;
+      // Two vectors if that leaves no more lanes empty than one.
+      p.vectors = round_up(c.groups, v) % (2 * v) == 0 ? 2 : 1;
       p.rows = max_rows(p.vectors);
       p.width = p.vectors * v;
       p.unit_groups = p.width;
-      p.units = ceil_div(c.groups, p.width);
-      p.panels = c.out_channels;
       break;
   }
+}
+
+// Groups in the lanes: where they lie dense, all of them are one unit, so that what lies together is read together. In
+// either case the packed weights lie block of groups by block of groups, channel by channel.
+template <class T>
+void divide_groups(CorrelatePlan& p, const Correlation& c) {
+  const int64_t blocks = ceil_div(c.groups, p.width);
+  p.in_place = c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
+  p.units = p.in_place ? 1 : blocks;
+  p.panels = p.in_place ? blocks * c.out_channels : c.out_channels;
 }
 
 Inner choose_inner(const CorrelatePlan& p, const Correlation& c) {
@@ -159,8 +189,8 @@ void divide_work(CorrelatePlan& p, const Correlation& c, bool packed, bool phase
                 weight_bytes = capped_product(panels, panel_bytes);
   const int64_t src_bytes =
       capped_product(c.batch, c.groups, c.in_channels, c.axis[0].in, c.axis[1].in, c.axis[2].in, element);
-  if (!phases && p.in_place && panels >= kEnoughItems && panel_bytes <= kMostPanelBytes && weight_bytes > kBandBytes &&
-      capped_product(p.panels, src_bytes) < capped_product(pieces + 2, weight_bytes)) {
+  if (!phases && p.in_place && p.lanes == Lanes::channels && panels >= kEnoughItems && panel_bytes <= kMostPanelBytes &&
+      weight_bytes > kBandBytes && capped_product(p.panels, src_bytes) < capped_product(pieces + 2, weight_bytes)) {
     p.panels_per_item = 1;
     p.panel_chunks = p.panels;
     p.pieces_per_item = std::max<int64_t>(1, pieces);
@@ -199,13 +229,17 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
     choose_tile(p, c, k);
     p.c_block = c.in_channels;
   }
+  if (p.lanes == Lanes::groups)
+    divide_groups<T>(p, c);
+  else
+    p.in_place = p.lanes == Lanes::channels && !lines_collide<T>(p, c);
   choose_blocks<T>(p, c, k.lanes, packed_as != nullptr);
-  if (packed_as == nullptr)
-    p.sum_over_taps = p.c_block < c.axis[2].taps && !(c.src_stride.c == int64_t{sizeof(T)} && c.axis[2].dilation == 1);
+  if (packed_as == nullptr) {
+    const bool channels_dense = p.lanes == Lanes::channels && c.src_stride.c == int64_t{sizeof(T)};
+    p.sum_over_taps = p.c_block < c.axis[2].taps && !(channels_dense && c.axis[2].dilation == 1);
+  }
   p.panel_numbers = p.width * (1 + c.products_per_dst());
-  const bool lanes_dense = p.lanes == Lanes::groups && c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
   p.panels_inside = capped_product(p.panels, p.panel_numbers, int64_t{sizeof(T)}) <= kPassingBytes;
-  p.in_place = p.lanes == Lanes::groups ? lanes_dense : p.lanes == Lanes::channels && !lines_collide<T>(p, c);
 
   divide_work<T>(p, c, packed_as != nullptr, phases);
   return p;

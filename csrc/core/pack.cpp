@@ -50,16 +50,18 @@ template <class T>
 void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t unit, int64_t panel,
                 Bias<T> bias, T* to) {
   const WeightStrides& s = c.weights_stride;
-  // The lane axis is output channels of one group, or groups for one output channel.
+  // The lane axis is output channels of one group, groups for one output channel, or a single number for all lanes.
   const bool by_groups = p.lanes == Lanes::groups;
-  const int64_t first = by_groups ? unit * p.width : panel * p.width;
-  const int64_t lanes = std::min(p.width, (by_groups ? c.groups : c.out_channels) - first);
-  const int64_t lane_stride = by_groups ? s.g : s.o;
-  const byte* from = c.weights + first * lane_stride + (by_groups ? panel * s.o : unit * s.g);
+  const bool repeated = p.rows_of_pixels();
+  const int64_t o = by_groups ? panel % c.out_channels : repeated ? panel : panel * p.width;
+  const int64_t group = by_groups ? (unit + panel / c.out_channels) * p.width : unit;
+  const int64_t lanes = repeated ? p.width : std::min(p.width, by_groups ? c.groups - group : c.out_channels - o);
+  const int64_t lane_stride = repeated ? 0 : by_groups ? s.g : s.o;
+  const byte* from = c.weights + group * s.g + o * s.o;
 
-  const int64_t bias_lane = by_groups ? c.out_channels * bias.stride : bias.stride;
+  const int64_t bias_lane = repeated ? 0 : by_groups ? c.out_channels * bias.stride : bias.stride;
   if (bias.data != nullptr) {
-    const int64_t channel = by_groups ? first * c.out_channels + panel : unit * c.out_channels + first;
+    const int64_t channel = group * c.out_channels + o;
     const byte* bias_from = reinterpret_cast<const byte*>(bias.data) + channel * bias.stride;
     k.copy({reinterpret_cast<byte*>(to), 0, bias_from, 0, bias_lane, 1, lanes, p.width});
   }

@@ -57,10 +57,10 @@ class TapRuns {
         columns(reinterpret_cast<ColumnRun*>(room + kRuns * int64_t{sizeof(kernels::Run)})),
         joined(steps.over_taps || reading.tap[2] == steps.channels * reading.channel) {}
 
-  /// The tiles that follow are in row (d, h) of the outputs.
-  void enter_row(int64_t d, int64_t h) {
+  /// The tiles that follow are in rows [h, h + rows) of plane d of the outputs: all taps that any of them meets.
+  void enter_rows(int64_t d, int64_t h, int64_t rows = 1) {
     wanted.d = taps_inside(c.axis[0], d);
-    wanted.h = taps_inside(c.axis[1], h);
+    wanted.h = {taps_inside(c.axis[1], h + rows - 1).first, taps_inside(c.axis[1], h).last};
   }
 
   /// body(runs, count, first, last) for each piece of the tile whose first output in the row is w.

@@ -32,12 +32,43 @@ TAPWISE_INLINE void add_block(const Sum& s, int64_t col) {
   }
 }
 
+// Rows too wide for the registers, each read from end to end, eight at a time: hardware follows a few long streams, not
+// many short pieces. The sums stay in the first level of cache.
+template <class T>
+void add_wide_rows(const Sum& s) {
+  constexpr int size = Vec<T>::size;
+  constexpr int streams = 8;
+  for (int64_t row = 0; row < s.rows; row += streams) {
+    const byte* from = s.src + row * s.src_row;
+    byte* to = s.dst;
+    const bool add = s.accumulate || row > 0;
+    const auto some = [&](int rows, auto load) {
+      Vec<T> acc[2] = {add ? load(to) : Vec<T>::zero(), Vec<T>::zero()};
+      TAPWISE_UNROLL
+      for (int i = 0; i < streams; ++i)
+        if (i < rows) acc[i & 1] += load(from + i * s.src_row);
+      acc[0] += acc[1];
+      return acc[0];
+    };
+    const auto whole = [](const byte* at) { return Vec<T>::load(at); };
+    const int rows = static_cast<int>(s.rows - row < streams ? s.rows - row : streams);
+    int64_t col = 0;
+    if (rows == streams)
+      for (; col + size <= s.cols; col += size, from += kVectorBytes, to += kVectorBytes)
+        some(streams, whole).store(to);
+    for (; col + size <= s.cols; col += size, from += kVectorBytes, to += kVectorBytes) some(rows, whole).store(to);
+    if (const int rest = static_cast<int>(s.cols - col); rest > 0)
+      some(rows, [rest](const byte* at) { return Vec<T>::load_partial(at, rest); }).store_partial(to, rest);
+  }
+}
+
 // As many columns at a time as half of the registers hold: what is read of a row then lies together. Fewer columns,
 // more rows at a time.
 template <class T>
 void add_rows(const Sum& s) {
   constexpr int size = Vec<T>::size;
   constexpr int wide = TAPWISE_VECTOR_REGISTERS / 2;
+  if (s.cols > wide * size) return add_wide_rows<T>(s);
   int64_t col = 0;
   for (; col + wide * size <= s.cols; col += wide * size) add_block<T, wide, 1>(s, col);
   for (; col + 4 * size <= s.cols; col += 4 * size) add_block<T, 4, wide / 4>(s, col);
@@ -61,22 +92,28 @@ void add_short_rows(const Sum& s) {
   for (int64_t row = 0; row < s.rows; row += size) {
     const int rows = static_cast<int>(s.rows - row < size ? s.rows - row : size);
     Vec<T> square[size];
+    const int rest = static_cast<int>(s.cols % size);
+    TAPWISE_UNROLL
     for (int i = 0; i < size; ++i) {
-      Vec<T> acc = Vec<T>::zero();
+      square[i] = Vec<T>::zero();
+      if (i >= rows) continue;
       const byte* from = s.src + (row + i) * s.src_row;
-      int64_t col = i < rows ? 0 : s.cols;
-      for (; col + size <= s.cols; col += size, from += kVectorBytes) acc += Vec<T>::load(from);
-      if (col < s.cols) acc += Vec<T>::load_partial(from, static_cast<int>(s.cols - col));
-      square[i] = acc;
+      for (int64_t col = size; col <= s.cols; col += size, from += kVectorBytes) square[i] += Vec<T>::load(from);
+      if (rest > 0) square[i] += Vec<T>::load_partial(from, rest);
     }
     transpose(square);
-    for (int half = size / 2; half > 0; half /= 2)
+    TAPWISE_UNROLL
+    for (int half = size / 2; half > 0; half /= 2) {
+      TAPWISE_UNROLL
       for (int i = 0; i < half; ++i) square[i] += square[i + half];
-    T sums[size];
-    square[0].store(sums);
-    for (int i = 0; i < rows; ++i) {
-      byte* to = s.dst + (row + i) * s.dst_step;
-      write<T>(to, sums[i] + (s.accumulate ? read<T>(to) : T{0}));
+    }
+    byte* const to = s.dst + row * int64_t{sizeof(T)};
+    if (rows < size) {
+      if (s.accumulate) square[0] += Vec<T>::load_partial(to, rows);
+      square[0].store_partial(to, rows);
+    } else {
+      if (s.accumulate) square[0] += Vec<T>::load(to);
+      square[0].store(to);
     }
   }
 }

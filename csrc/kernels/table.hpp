@@ -37,6 +37,7 @@ struct Tile {
 
   const byte* ahead;  // null, or what later tiles read: each step asks for two lines, ahead_step after those before;
   int64_t ahead_step, ahead_run;  // each run begins ahead_run after the one before
+  int64_t store_ahead;            // how far beyond c the lines are that the tile asks for before it writes there
 
   byte* c;
   int64_t c_row, c_lane;  // dot: c_lane is the distance between vectors j

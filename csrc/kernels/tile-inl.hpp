@@ -70,13 +70,22 @@ TAPWISE_INLINE void finish(const Tile<T>& t, Vec<T> value, byte* to, int count) 
   value.store_partial(to, count);
 }
 
-// The tile's rows are dense in memory.
+// The same, to every second number.
 template <class T>
+TAPWISE_INLINE void finish_spread(const Tile<T>& t, Vec<T> value, byte* to, int count) {
+  if (t.relu) value = value.relu();
+  value.store_spread(to, count);
+}
+
+// The tile's rows are dense in memory, or every second number of dense ones.
+template <class T, bool spread>
 void store_rows(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
   for (int i = 0; i < rows; ++i) {
     for (int j = 0, left = t.lanes; j < vectors && left > 0; ++j, left -= Vec<T>::size) {
-      byte* to = t.c + i * t.c_row + j * kVectorBytes;
-      if (left >= Vec<T>::size) {
+      byte* to = t.c + i * t.c_row + j * kVectorBytes * (spread ? 2 : 1);
+      if (spread) {
+        finish_spread(t, acc[i * vectors + j], to, left < Vec<T>::size ? left : Vec<T>::size);
+      } else if (left >= Vec<T>::size) {
         finish(t, acc[i * vectors + j], to);
       } else {
         finish(t, acc[i * vectors + j], to, left);
@@ -85,8 +94,9 @@ void store_rows(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
   }
 }
 
-// The tile's columns are dense in memory (channels in the lanes, NCHW): transpose it a square at a time.
-template <class T>
+// The tile's columns are dense in memory (channels in the lanes, NCHW), or every second number: transpose it a square
+// at a time.
+template <class T, bool spread>
 void store_columns(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
   constexpr int size = Vec<T>::size;
   for (int j = 0; j < vectors; ++j) {
@@ -98,7 +108,9 @@ void store_columns(const Tile<T>& t, const Vec<T>* acc, int rows, int vectors) {
       transpose(square);
       for (int lane = 0; lane < lanes; ++lane) {
         byte* to = t.c + first * t.c_row + (j * size + lane) * t.c_lane;
-        if (count == size) {
+        if (spread) {
+          finish_spread(t, square[lane], to, count);
+        } else if (count == size) {
           finish(t, square[lane], to);
         } else {
           finish(t, square[lane], to, count);
@@ -140,9 +152,13 @@ void store_tile(const Tile<T>& t, Vec<T>* acc, int rows, int vectors) {
     }
   }
   if (t.c_lane == int64_t{sizeof(T)} || t.lanes == 1) {
-    store_rows(t, acc, rows, vectors);
+    store_rows<T, false>(t, acc, rows, vectors);
   } else if (t.c_row == int64_t{sizeof(T)} || rows == 1) {
-    store_columns(t, acc, rows, vectors);
+    store_columns<T, false>(t, acc, rows, vectors);
+  } else if (t.c_lane == 2 * int64_t{sizeof(T)} && !t.accumulate) {
+    store_rows<T, true>(t, acc, rows, vectors);
+  } else if (t.c_row == 2 * int64_t{sizeof(T)} && !t.accumulate) {
+    store_columns<T, true>(t, acc, rows, vectors);
   } else {
     store_scattered(t, acc, rows, vectors);
   }
@@ -152,8 +168,9 @@ void store_tile(const Tile<T>& t, Vec<T>* acc, int rows, int vectors) {
 template <class T, int rows, int vectors>
 TAPWISE_INLINE void prefetch_store(const Tile<T>& t) {
   if (t.c_lane == int64_t{sizeof(T)}) {
+    const byte* c = t.c + t.store_ahead;
     for (int i = 0; i < rows; ++i)
-      for (int j = 0; j < vectors; ++j) __builtin_prefetch(t.c + i * t.c_row + j * kVectorBytes, 1);
+      for (int j = 0; j < vectors; ++j) __builtin_prefetch(c + i * t.c_row + j * kVectorBytes, 1);
   } else if (t.c_row < t.c_lane) {
     for (int lane = 0; lane < t.lanes; ++lane) {
       __builtin_prefetch(t.c + lane * t.c_lane, 1);

@@ -44,6 +44,8 @@ struct Vec {
 
   static Vec load_partial(const void* from, int count);
   void store_partial(void* to, int count) const;
+  // Lane i to number 2 * i, and nothing to those between.
+  void store_spread(void* to, int count) const;
 };
 
 // A number at an address that need not be aligned.
@@ -72,6 +74,22 @@ TAPWISE_INLINE Vec<float> Vec<float>::load_partial(const void* from, int count) 
 template <>
 TAPWISE_INLINE void Vec<float>::store_partial(void* to, int count) const {
   _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), value);
+}
+template <>
+TAPWISE_INLINE void Vec<float>::store_spread(void* to, int count) const {
+  const auto low = __builtin_shufflevector(value, value, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
+  const auto high = __builtin_shufflevector(value, value, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15);
+  const std::uint32_t wanted = 0x55555555u >> (32 - 2 * count);
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>(wanted), low);
+  _mm512_mask_storeu_ps(static_cast<float*>(to) + 16, static_cast<__mmask16>(wanted >> 16), high);
+}
+template <>
+TAPWISE_INLINE void Vec<double>::store_spread(void* to, int count) const {
+  const auto low = __builtin_shufflevector(value, value, 0, 0, 1, 1, 2, 2, 3, 3);
+  const auto high = __builtin_shufflevector(value, value, 4, 4, 5, 5, 6, 6, 7, 7);
+  const std::uint32_t wanted = 0x5555u >> (16 - 2 * count);
+  _mm512_mask_storeu_pd(to, static_cast<__mmask8>(wanted), low);
+  _mm512_mask_storeu_pd(static_cast<double*>(to) + 8, static_cast<__mmask8>(wanted >> 8), high);
 }
 template <>
 TAPWISE_INLINE Vec<double> Vec<double>::load_partial(const void* from, int count) {
@@ -138,6 +156,16 @@ TAPWISE_INLINE Vec<T> Vec<T>::load_partial(const void* from, int count) {
 template <class T>
 TAPWISE_INLINE void Vec<T>::store_partial(void* to, int count) const {
   for (int i = 0; i < count; ++i) write<T>(static_cast<std::byte*>(to) + i * int{sizeof(T)}, value[i]);
+}
+
+#endif
+
+#if !defined(__AVX512F__)
+
+// Without masks, number by number.
+template <class T>
+TAPWISE_INLINE void Vec<T>::store_spread(void* to, int count) const {
+  for (int i = 0; i < count; ++i) write<T>(static_cast<std::byte*>(to) + 2 * i * int{sizeof(T)}, value[i]);
 }
 
 #endif

@@ -98,8 +98,29 @@ ConvProblem random_first_layer(Random& random) {
   return p;
 }
 
+// A filter for each channel, channels that fill vectors or nearly do, and rows of several tiles.
+ConvProblem random_depthwise(Random& random) {
+  ConvProblem p;
+  p.batch = random(1, 2);
+  p.groups = 8 * random(0, 6) + (random(0, 3) == 0 ? random(1, 7) : 8);
+  p.in_channels = p.groups;
+  p.out_channels = p.groups * (random(0, 3) == 0 ? random(2, 3) : 1);
+  const int64_t rank = random(1, 2);
+  for (std::size_t a = 3 - static_cast<std::size_t>(rank); a < 3; ++a) {
+    p.src[a] = random(1, 40);
+    p.kernel[a] = random(1, 7);
+    p.stride[a] = random(0, 1) ? 1 : random(1, 3);
+    p.dilation[a] = random(0, 3) ? 1 : 2;
+    p.pad_low[a] = random(0, 8);
+    p.pad_high[a] = random(0, 8) + (p.kernel[a] - 1) * p.dilation[a];
+  }
+  p.flip = random(0, 3) == 0;
+  return p;
+}
+
 ConvProblem random_problem(Random& random) {
-  if (random(0, 4) == 0) return random_first_layer(random);
+  if (const int64_t kind = random(0, 9); kind < 4)
+    return kind < 2 ? random_first_layer(random) : random_depthwise(random);
   ConvProblem p;
   p.batch = random(1, 3);
   p.groups = random(0, 2) == 0 ? random(1, 40) : 1;
