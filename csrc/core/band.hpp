@@ -236,14 +236,4 @@ inline Block take_block(int64_t& index, const std::array<Axis, 3>& axis, const s
   return b;
 }
 
-/// Whether all that the block reads lies inside the input.
-inline bool inside(const std::array<Axis, 3>& axis, const Block& block) {
-  for (std::size_t a = 0; a < 3; ++a) {
-    const int64_t low = block.first[a] * axis[a].stride + axis[a].offset;
-    const int64_t high = low + (block.size[a] - 1) * axis[a].stride + (axis[a].taps - 1) * axis[a].dilation;
-    if (low < 0 || high >= axis[a].in) return false;
-  }
-  return true;
-}
-
 }  // namespace tapwise

@@ -40,7 +40,6 @@ Piece piece_of(const Correlation& c, const CorrelatePlan& p, int64_t unit, int64
   piece.block = take_block(index, c.axis, p.blocks, p.block);
   piece.image = index;
   piece.group = unit * p.unit_groups;
-  // A unit of all groups has full vectors only.
   piece.group_lanes = p.lanes == Lanes::groups ? std::min(p.width, c.groups - piece.group) : 1;
   return piece;
 }
@@ -161,7 +160,8 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
       tile.b = swapped ? from : weights;
       tile.c = dst + group * c.dst_stride.g + channel * c.dst_stride.c + d * c.dst_stride.space[0] +
                h * c.dst_stride.space[1] + w * c.dst_stride.space[2];
-      tile.lanes = static_cast<int>(by_pixels ? positions : by_groups ? piece.group_lanes : channels);
+      const int64_t groups = std::min(p.width, c.groups - piece.group - group);
+      tile.lanes = static_cast<int>(by_pixels ? positions : by_groups ? groups : channels);
       if (p.in_place && by_groups)
         look_ahead_of_groups(tile, c, activations, from - group * c.src_stride.g, panel, p.panels, positions);
       else if (p.in_place)

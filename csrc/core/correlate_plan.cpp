@@ -88,8 +88,7 @@ void choose_tile(CorrelatePlan& p, const Correlation& c, const kernels::Kernels<
       break;
     case Lanes::groups:
       p.operand = Operand::wide;
-      // Two vectors if that leaves no more lanes empty than one.
-      p.vectors = round_up(c.groups, v) % (2 * v) == 0 ? 2 : 1;
+      p.vectors = vectors_of_groups(c.groups, v);
       p.rows = max_rows(p.vectors);
       p.width = p.vectors * v;
       p.unit_groups = p.width;
@@ -102,7 +101,7 @@ void choose_tile(CorrelatePlan& p, const Correlation& c, const kernels::Kernels<
 template <class T>
 void divide_groups(CorrelatePlan& p, const Correlation& c) {
   const int64_t blocks = ceil_div(c.groups, p.width);
-  p.in_place = c.src_stride.g == int64_t{sizeof(T)} && c.groups % p.width == 0;
+  p.in_place = c.src_stride.g == int64_t{sizeof(T)};
   p.units = p.in_place ? 1 : blocks;
   p.panels = p.in_place ? blocks * c.out_channels : c.out_channels;
 }

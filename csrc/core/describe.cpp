@@ -30,7 +30,7 @@ const char* reading_of(const CorrelatePlan& plan) {
     case Lanes::pixels:
       return "activations go through a band: vectors of pixels need their padding as zeros";
     case Lanes::groups:
-      return "activations go through a band: groups are not dense, or do not fill the last vector";
+      return "activations go through a band: groups do not lie side by side";
     case Lanes::channels:
       break;
   }

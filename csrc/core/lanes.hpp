@@ -34,6 +34,9 @@ inline double lane_use(std::int64_t count, std::int64_t lanes) {
   return static_cast<double>(count) / static_cast<double>(round_up(count, lanes));
 }
 
+/// How many vectors of groups a tile is wide. Only a single one may be filled in part.
+inline int vectors_of_groups(std::int64_t groups, std::int64_t lanes) { return groups % (2 * lanes) == 0 ? 2 : 1; }
+
 /// How fast a choice of lanes is: `speed` relative to full lanes, less what it costs to pack the weights (or to add up
 /// the sums of a weight gradient), which are as many numbers more as lanes are empty, and serve `positions` outputs.
 inline double with_packing(double speed, double lanes_used, double positions) {

@@ -17,18 +17,36 @@ using kernels::Run;
 // Which channels the sums of one buffer belong to.
 struct Buffer {
   int64_t group, group_lanes;
-  int64_t o_first, o_count, panels;
+  int64_t first_panel, panels;
+  int64_t o_first, o_count;
   int64_t c_first, channels;
 };
+
+// A panel of a buffer: vectors of groups with one output channel each, or output channels of one group.
+struct Panel {
+  int64_t group, o, lanes;  // its first group and output channel, counted from those of its unit
+};
+
+Panel panel_of(const Correlation& c, const WeightGradientPlan& p, const Buffer& b, int64_t index) {
+  const int64_t panel = b.first_panel + index;
+  if (p.lanes == Lanes::groups) {
+    const int64_t group = panel / c.out_channels * p.width;
+    return {group, panel % c.out_channels, std::min(p.width, c.groups - b.group - group)};
+  }
+  const int64_t o = panel * p.panel_channels;
+  return {0, o, std::min(p.panel_channels, c.out_channels - o)};
+}
 
 Buffer buffer_of(const Correlation& c, const WeightGradientPlan& p, int64_t index) {
   Buffer b{};
   b.c_first = index % p.c_blocks * p.c_block;
   b.channels = std::min(p.c_block, c.in_channels - b.c_first);
   index /= p.c_blocks;
-  b.o_first = index % p.o_blocks * p.panels_per_item * p.panel_channels;
-  b.o_count = std::min(p.panels_per_item * p.panel_channels, c.out_channels - b.o_first);
-  b.panels = ceil_div(b.o_count, p.panel_channels);
+  b.first_panel = index % p.o_blocks * p.panels_per_item;
+  b.panels = std::min(p.panels_per_item, p.panels - b.first_panel);
+  // Panels of several vectors of groups have all output channels.
+  b.o_first = p.panels > c.out_channels ? 0 : b.first_panel * p.panel_channels;
+  b.o_count = std::min(b.panels * p.panel_channels, c.out_channels - b.o_first);
   b.group = index / p.o_blocks * p.unit_groups;
   b.group_lanes = p.lanes == Lanes::groups ? std::min(p.width, c.groups - b.group) : 1;
   return b;
@@ -71,9 +89,7 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
     return read_band(layout, band);
   };
   byte* const dst_band = scratch + round_up(p.images * p.src_band.bytes, kCacheLine);
-  // Rows that share a tap leave its padding out; others need it as zeros.
-  bands.src_in_place =
-      p.src_in_place && (p.rows_over == WeightGradientPlan::Rows::channels || inside(c.axis, bands.block));
+  bands.src_in_place = p.src_in_place;
   bands.src = read(c.axis, c.src, c.src_stride, b.c_first, b.channels, p.src_band, bands.src_in_place, scratch,
                    bands.src_image);
   bands.dst = read(dst_axes(c), c.dst, c.dst_stride, b.o_first, b.o_count, p.dst_band, p.dst_in_place, dst_band,
@@ -90,11 +106,26 @@ const byte* block_origin(const Correlation& c, const WeightGradientPlan& p, cons
   return read_in_place(axis, source, block.first).base;
 }
 
+// body(positions, taps) for each part of a row of outputs in which the same taps of the row meet input.
+template <class Body>
+void for_each_part(const Axis& axis, int64_t first, int64_t count, Body&& body) {
+  const Range low = range_inside(axis.index(first, 0), axis.stride, count, axis.in);
+  const Range high = range_inside(axis.index(first, axis.taps - 1), axis.stride, count, axis.in);
+  const Range all{std::max(low.first, high.first), std::min(low.last, high.last)};
+  for (int64_t w = 0; w < count;) {
+    const int64_t next = w >= all.first && w < all.last ? all.last : w + 1;
+    if (const Range taps = taps_inside(axis, first + w); taps.size() > 0) body(Range{w, next}, taps);
+    w = next;
+  }
+}
+
 // The rows of outputs that meet input at one tap, with as much of each as does; rows that follow each other in both
-// operands are one run. Where taps share a tile, or lie in a band, a row is gone through whole.
+// operands are one run. Where the taps of a row share a tile, those that meet padding stay out of some runs; in a band
+// they meet zeros.
 int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands& bands,
                   const std::array<int64_t, 3>& tap, Run* runs) {
   const Reading &src = bands.src, &dst = bands.dst;
+  const Axis& row = c.axis[2];
   std::array<Range, 3> inside;
   for (std::size_t a = 0; a < 3; ++a) {
     const Axis& axis = c.axis[a];
@@ -104,18 +135,27 @@ int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, const Bands
   }
   const int64_t at = tap[0] * src.tap[0] + tap[1] * src.tap[1] + tap[2] * src.tap[2];
   int64_t count = 0;
+  const auto add = [&](int64_t a, int64_t b, Range w, Range taps) {
+    const Run run{at + a + w.first * src.row[2], b + w.first * dst.row[2], w.size(), static_cast<int>(taps.first),
+                  taps.last == row.taps ? kernels::kMaxRows : static_cast<int>(taps.last)};
+    Run* const before = count > 0 ? &runs[count - 1] : nullptr;
+    if (p.operand != Operand::dot && before != nullptr && before->a + before->steps * src.row[2] == run.a &&
+        before->b + before->steps * dst.row[2] == run.b && before->first_row == run.first_row &&
+        before->last_row == run.last_row)
+      before->steps += run.steps;
+    else if (run.steps > 0)
+      runs[count++] = run;
+  };
   for (int64_t image = 0; image < bands.images; ++image) {
     for (int64_t d = inside[0].first; d < inside[0].last; ++d) {
       for (int64_t h = inside[1].first; h < inside[1].last; ++h) {
-        const int64_t w = inside[2].first, steps = inside[2].size();
-        const Run run{at + image * bands.src_image + d * src.row[0] + h * src.row[1] + w * src.row[2],
-                      image * bands.dst_image + d * dst.row[0] + h * dst.row[1] + w * dst.row[2], steps};
-        Run* const before = count > 0 ? &runs[count - 1] : nullptr;
-        if (p.operand != Operand::dot && before != nullptr && before->a + before->steps * src.row[2] == run.a &&
-            before->b + before->steps * dst.row[2] == run.b)
-          before->steps += steps;
-        else if (steps > 0)
-          runs[count++] = run;
+        const int64_t a = image * bands.src_image + d * src.row[0] + h * src.row[1];
+        const int64_t b = image * bands.dst_image + d * dst.row[0] + h * dst.row[1];
+        if (p.rows_over == WeightGradientPlan::Rows::taps && bands.src_in_place)
+          for_each_part(row, bands.block.first[2], bands.block.size[2],
+                        [&](Range w, Range taps) { add(a, b, w, taps); });
+        else
+          add(a, b, inside[2], {0, row.taps});
       }
     }
   }
@@ -186,10 +226,12 @@ void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const ker
           // Where lanes are pixels, a tile takes as many panels (single output channels) as it is wide.
           const int64_t left = b.panels - panel;
           const int vectors = !by_pixels || left >= p.vectors ? p.vectors : left >= 2 ? 2 : 1;
-          tile.lanes = by_pixels ? vectors : static_cast<int>(p.width);
-          tile.b = dst.base + panel * p.panel_channels * dst.channel;
+          const Panel of = panel_of(c, p, b, panel);
+          // Lanes of channels are padded, in a band and in the sums; lanes of groups may lie where nothing follows.
+          tile.lanes = by_pixels ? vectors : static_cast<int>(p.lanes == Lanes::groups ? of.lanes : p.width);
+          tile.b = dst.base + of.group * c.dst_stride.g + (of.o - b.o_first) * dst.channel;
           for (int64_t ch = 0; ch < channel_loops; ++ch) {
-            tile.a = src.base + ch * src.channel;
+            tile.a = src.base + of.group * c.src_stride.g + ch * src.channel;
             tile.c = sums + panel * panel_bytes + p.buffer_row(ch, tap, taps) * row_bytes;
             for (int64_t i = 0; i < rows.parts; ++i) {
               ahead(tile, i, tap == 0, tap == taps - row_taps / tap_loops, panel + 1 >= b.panels);
@@ -251,9 +293,8 @@ void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernel
   const WeightStrides& s = c.weights_stride;
   const bool by_groups = p.lanes == Lanes::groups;
   const int64_t lane_stride = by_groups ? s.g : s.o, taps = c.taps(), row = p.width * element;
-  const int64_t o = panel * p.panel_channels;
-  const int64_t lanes = by_groups ? b.group_lanes : std::min(p.panel_channels, b.o_count - o);
-  byte* const weights = const_cast<byte*>(c.weights) + b.group * s.g + (b.o_first + o) * s.o + b.c_first * s.c;
+  const auto [group, o, lanes] = panel_of(c, p, b, panel);
+  byte* const weights = const_cast<byte*>(c.weights) + (b.group + group) * s.g + o * s.o + b.c_first * s.c;
   T* const from = sums + panel * taps * p.c_block * p.width;
   const int64_t numbers = taps * p.c_block * p.width;
   if (p.chunks > 1)

@@ -27,7 +27,7 @@ struct WeightGradientPlan {
   int64_t width = 1;           // numbers of a buffer row: lanes of a tile, or 1 where they are summed
   int64_t panel_channels = 1;  // output channels that share a buffer row
 
-  int64_t units = 1, unit_groups = 1;
+  int64_t units = 1, unit_groups = 1;  // of groups: one, a vector of them, or all
   int64_t panels = 1, panels_per_item = 1, o_blocks = 1;
   int64_t c_block = 1, c_blocks = 1;
   int64_t images = 1, image_blocks = 1;  // of a block
@@ -36,12 +36,13 @@ struct WeightGradientPlan {
 
   BandLayout src_band, dst_band;  // of one image
   bool src_in_place = false, dst_in_place = false;
+  int64_t runs_per_row = 1;
   int64_t buffer_numbers = 0;
 
   int64_t buffers() const { return units * o_blocks * c_blocks; }
   int64_t items() const { return buffers() * chunks; }
   int64_t bands() const { return image_blocks * blocks[0] * blocks[1] * blocks[2]; }
-  int64_t runs() const { return images * block[0] * block[1]; }
+  int64_t runs() const { return images * block[0] * block[1] * runs_per_row; }
   /// Shared by all threads; sums of a single chunk stay with the thread, which stores them at once.
   int64_t sum_numbers() const { return chunks == 1 ? 0 : capped_product(buffers(), chunks, buffer_numbers); }
   int64_t scratch_bytes(int64_t element_bytes) const;

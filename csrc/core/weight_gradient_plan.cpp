@@ -27,18 +27,34 @@ constexpr int64_t kFewChannels = 8;
 // What the private sums of chunks may take.
 constexpr int64_t kChunkSumBytes = int64_t{3} << 19;
 
-constexpr double kPixelLanes = 0.7, kGroupLanes = 0.7, kTransposedBand = 0.5;
+// Speeds, relative to full lanes of channels: of a tile that sums over pixels; of one that has a single output channel,
+// whose few sums wait for each other and whose runs are rows. And cycles beside a multiply-add of groups in the lanes:
+// with both operands from memory, and for each vector that is copied, transposed, into a band.
+constexpr double kPixelLanes = 0.7, kPixelSum = 2, kPixelRun = 4, kGroupLanes = 1.1, kTransposedCopy = 6;
 
-LaneSpeed estimate_lanes(const Correlation& c, int64_t v) {
-  const bool dense = std::abs(c.src_stride.g) <= std::abs(c.src_stride.space[2]) &&
-                     std::abs(c.dst_stride.g) <= std::abs(c.dst_stride.space[2]);
+LaneSpeed estimate_lanes(const Correlation& c, int64_t v, int64_t element) {
   const double positions = static_cast<double>(c.batch) * static_cast<double>(c.positions());
+  const double in = static_cast<double>(c.in_channels), out = static_cast<double>(c.out_channels);
   const double o_use = lane_use(c.out_channels, v), g_use = lane_use(c.groups, v);
-  const double channels = with_packing(o_use, o_use, positions);
-  const double pixels = with_packing(kPixelLanes * lane_use(c.axis[2].out, v), 1, positions);
-  const double groups =
-      c.groups == 1 ? 0 : with_packing(kGroupLanes * g_use * (dense ? 1 : kTransposedBand), g_use, positions);
-  return {channels, pixels, groups};
+  const double pixel_use = lane_use(c.axis[2].out, v), row_vectors = static_cast<double>(ceil_div(c.axis[2].out, v));
+  LaneSpeed speed;
+  speed.channels = with_packing(o_use, o_use, positions);
+  speed.pixels = with_packing(
+      pixel_use * (c.out_channels > 1 ? kPixelLanes : 1 / (kPixelSum + kPixelRun / row_vectors)), 1, positions);
+  if (c.groups > 1) {
+    const double copies = (c.src_stride.g == element ? 0 : 1 / out) + (c.dst_stride.g == element ? 0 : 1 / in);
+    const double taps = static_cast<double>(c.taps());
+    speed.groups = with_packing(g_use / (kGroupLanes + kTransposedCopy * copies / taps), g_use, positions);
+  }
+  return speed;
+}
+
+// Groups in the lanes that both operands hold side by side, and the taps of a row in one tile: then nothing is copied,
+// and all groups are one unit, so that what lies together is read together.
+template <class T>
+bool groups_dense(const WeightGradientPlan& p, const Correlation& c) {
+  constexpr auto element = int64_t{sizeof(T)};
+  return p.lanes == Lanes::groups && c.src_stride.g == element && c.dst_stride.g == element && c.axis[2].taps <= p.rows;
 }
 
 template <class T>
@@ -46,7 +62,10 @@ BandLayout src_layout(const WeightGradientPlan& p, const Correlation& c, const s
                       int64_t c_block) {
   std::array<BandAxis, 3> axis;
   for (std::size_t a = 0; a < 3; ++a) axis[a] = band_axis(c.axis[a], block[a], p.lanes == Lanes::pixels && a == 2);
-  if (p.lanes == Lanes::groups) return band_layout(axis, Inner::lanes, c_block, p.width, sizeof(T));
+  if (p.lanes == Lanes::groups) {
+    const int64_t blocks = std::max<int64_t>(1, p.panels_per_item / c.out_channels);
+    return band_layout(axis, Inner::lanes, groups_dense<T>(p, c) ? blocks : c_block, p.width, sizeof(T));
+  }
   if (p.lanes == Lanes::pixels || p.rows_over == WeightGradientPlan::Rows::taps)
     return band_layout(axis, Inner::pixels, c_block, 1, sizeof(T));
   return band_layout(axis, Inner::lanes, 1, c_block, sizeof(T));
@@ -78,13 +97,17 @@ void choose_tile(WeightGradientPlan& p, const Correlation& c, const kernels::Ker
       break;
     case Lanes::groups:
       p.operand = Operand::wide;
-      p.vectors = c.groups <= v ? 1 : 2;
+      p.vectors = c.axis[2].taps > k.max_rows[vectors_index(2)] ? 1 : vectors_of_groups(c.groups, v);
       p.width = p.unit_groups = p.vectors * v;
       p.units = ceil_div(c.groups, p.width);
       break;
   }
   p.rows = k.max_rows[vectors_index(p.vectors)];
   p.panels = ceil_div(c.out_channels, p.panel_channels);
+  if (groups_dense<T>(p, c)) {
+    p.panels = p.units * c.out_channels;
+    p.units = 1;
+  }
   using Rows = WeightGradientPlan::Rows;
   const bool few = c.in_channels < kFewChannels && c.axis[2].taps > 1;
   const bool pixels_dense = std::abs(c.src_stride.space[2]) < std::abs(c.src_stride.c);
@@ -180,7 +203,7 @@ template <class T>
 WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k) {
   constexpr auto element = int64_t{sizeof(T)};
   WeightGradientPlan p;
-  p.lane_speed = estimate_lanes(c, k.lanes);
+  p.lane_speed = estimate_lanes(c, k.lanes, element);
   p.lanes = p.lane_speed.fastest();
   choose_tile(p, c, k);
   choose_blocks<T>(p, c);
@@ -192,9 +215,11 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
     // Steps too short to wait for the second-level cache want what they read together, if several taps read it.
     const bool patient = p.rows * p.vectors >= kPatientStep || c.taps() == 1;
     p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0 && patient;
-  } else if (p.lanes == Lanes::groups) {
-    p.src_in_place = c.src_stride.g == element && c.groups % p.width == 0;
-    p.dst_in_place = c.dst_stride.g == element && c.groups % p.width == 0;
+  } else if (groups_dense<T>(p, c)) {
+    p.src_in_place = p.dst_in_place = true;
+    // One run for all taps, and one for each position on either side where some meet padding.
+    if (p.rows_over == WeightGradientPlan::Rows::taps)
+      p.runs_per_row = 1 + 2 * ceil_div((c.axis[2].taps - 1) * c.axis[2].dilation, c.axis[2].stride);
   }
   return p;
 }

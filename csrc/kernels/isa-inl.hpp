@@ -55,7 +55,7 @@ constexpr void fill_tiles(void (*(&tiles)[kVectorCounts][kMaxRows])(const Tile<T
   using Rows = MakeIndices<kMaxRows>::Type;
   fill_rows<T, A, 1>(tiles[0], Rows{});
   fill_rows<T, A, 2>(tiles[1], Rows{});
-  fill_rows<T, A, 4>(tiles[2], Rows{});
+  if constexpr (!A::is_wide) fill_rows<T, A, 4>(tiles[2], Rows{});
 }
 
 template <class T>

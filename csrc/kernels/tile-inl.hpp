@@ -186,14 +186,24 @@ TAPWISE_INLINE void multiply_run(Vec<T> (&acc)[rows][vectors], Rows part, const 
   const byte* a = t.a + run.a;
   const byte* b = t.b + run.b;
   const byte* ahead = t.ahead == nullptr ? a : t.ahead + (&run - t.runs) * t.ahead_run;
-  for (int64_t step = 0; step < run.steps; ++step) {
-    __builtin_prefetch(ahead, 0, 2);  // into the second-level cache
-    __builtin_prefetch(ahead + kLine, 0, 2);
-    ahead += t.ahead_step;
-    multiply_step<A::is_wide>(acc, part, a, b, t, A::template load<T>, Vec<T>::load);
-    a += t.a_step;
-    b += t.b_step;
+  const auto steps = [&](auto load_a, auto load_b) TAPWISE_INLINE_LAMBDA {
+    for (int64_t step = 0; step < run.steps; ++step) {
+      __builtin_prefetch(ahead, 0, 2);  // into the second-level cache
+      __builtin_prefetch(ahead + kLine, 0, 2);
+      ahead += t.ahead_step;
+      multiply_step<A::is_wide>(acc, part, a, b, t, load_a, load_b);
+      a += t.a_step;
+      b += t.b_step;
+    }
+  };
+  if constexpr (A::is_wide && vectors == 1) {
+    // Nothing past the last lane is read: it may lie where nothing follows.
+    if (const int lanes = t.lanes; lanes < Vec<T>::size) {
+      const auto partial = [lanes](const void* from) { return Vec<T>::load_partial(from, lanes); };
+      return steps(partial, partial);
+    }
   }
+  steps(A::template load<T>, Vec<T>::load);
 }
 
 template <class T, class A, int rows, int vectors>

@@ -12,6 +12,7 @@
 // A register tile is only a register tile if the loops over it vanish and the helpers below are inlined at any
 // optimisation level.
 #define TAPWISE_INLINE __attribute__((always_inline)) inline
+#define TAPWISE_INLINE_LAMBDA __attribute__((always_inline))
 
 template <class T>
 struct Vec {
