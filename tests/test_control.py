@@ -80,7 +80,7 @@ class TestExplain:
             (X, W, {}, "read where they lie"),
             ((1, 512, 7, 7), (512, 512, 3, 3), {"padding": 1}, "packs the one panel"),
             (X, W, {}, "tile"),
-            ((8, 28, 28, 37), (37, 1, 3, 3), {"layout": "NHWC", "groups": 37}, "groups are not dense"),
+            ((8, 192, 28, 28), (192, 1, 7, 7), {"groups": 192}, "groups do not lie side by side"),
             ((1, 64, 28, 29), (256, 64, 1, 1), {}, "pixels in the lanes"),
             ((1, 3, 64, 64), (32, 3, 3, 3), {"direction": "input_grad", "stride": 2}, "channels times phases"),
             (X, W, {"direction": "weight_grad"}, "chunks"),
