@@ -10,12 +10,12 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "core/checked.hpp"
-#include "core/correlation.hpp"
-#include "core/machine.hpp"
-#include "kernels/table.hpp"
+#include "../kernels/table.hpp"
+#include "checked.hpp"
+#include "correlation.hpp"
+#include "machine.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 struct BandAxis {
   int64_t tile = 1;       // output positions
@@ -236,4 +236,4 @@ inline Block take_block(int64_t& index, const std::array<Axis, 3>& axis, const s
   return b;
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

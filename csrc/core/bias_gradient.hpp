@@ -1,16 +1,16 @@
 // The sum of a gradient over everything but its channels.
 #pragma once
 
-#include "kernels/table.hpp"
+#include "../kernels/table.hpp"
 #include "tapwise/operations.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 template <class T>
-Status run_bias_gradient(const TensorView<const T>& diff_dst, T* diff_bias, std::int64_t stride, const Options& options,
+Status run_bias_gradient(const TensorView<const T>& diff_dst, VectorView<T> diff_bias, const Options& options,
                          const kernels::Kernels<T>& k);
 
 template <class T>
 void describe_bias_gradient(const TensorView<const T>& diff_dst, const Options& options, Description& description);
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

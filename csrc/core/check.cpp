@@ -1,16 +1,15 @@
-#include "core/check.hpp"
+#include "check.hpp"
 
 #include <algorithm>
 #include <cinttypes>
 
-#include "core/checked.hpp"
+#include "checked.hpp"
 
-namespace tapwise {
-namespace {
+namespace tapwise::inline TAPWISE_NAMESPACE {
+TAPWISE_PRIVATE_NAMESPACE {
+  constexpr std::int64_t kMostReach = std::int64_t{1} << 62;
 
-constexpr std::int64_t kMostReach = std::int64_t{1} << 62;
-
-std::int64_t magnitude(std::int64_t stride) noexcept { return stride < 0 ? -stride : stride; }
+  inline std::int64_t magnitude(std::int64_t stride) noexcept { return stride < 0 ? -stride : stride; }
 
 }  // namespace
 
@@ -66,4 +65,4 @@ Status check_view(const char* operand, const void* data, std::span<const std::in
   return {};
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

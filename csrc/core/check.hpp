@@ -7,15 +7,15 @@
 #include "tapwise/status.hpp"
 #include "tapwise/view.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 enum class Use { read, write, describe };
 
 /// Shapes as expected, data where there is something to read or write, positions within 2^62 bytes of the first, and,
 /// for what is written, no two positions in one place.
-Status check_view(const char* operand, const void* data, std::span<const std::int64_t> shape,
-                  std::span<const std::int64_t> stride, std::span<const std::int64_t> expected,
-                  std::int64_t element_bytes, Use use) noexcept;
+TAPWISE_FUNCTION Status check_view(const char* operand, const void* data, std::span<const std::int64_t> shape,
+                                   std::span<const std::int64_t> stride, std::span<const std::int64_t> expected,
+                                   std::int64_t element_bytes, Use use) noexcept;
 
 template <class T>
 Status check_view(const char* operand, const TensorView<T>& view, const std::array<std::int64_t, 5>& expected,
@@ -23,9 +23,16 @@ Status check_view(const char* operand, const TensorView<T>& view, const std::arr
   return check_view(operand, view.data, view.shape, view.stride, expected, sizeof(T), use);
 }
 
+/// The same for a vector of one number a channel; null is none unless it is written.
+template <class T>
+Status check_vector(const char* operand, const VectorView<T>& v, std::int64_t count, Use use) noexcept {
+  if (v.data == nullptr && use != Use::write) return {};
+  return check_view(operand, v.data, {&count, 1}, {&v.stride, 1}, {&count, 1}, sizeof(T), use);
+}
+
 /// Whether two positions share memory. Conservative for strides that no slicing of an array gives.
-bool overlaps_itself(std::span<const std::int64_t> shape, std::span<const std::int64_t> stride,
-                     std::int64_t element_bytes) noexcept;
+TAPWISE_FUNCTION bool overlaps_itself(std::span<const std::int64_t> shape, std::span<const std::int64_t> stride,
+                                      std::int64_t element_bytes) noexcept;
 
 /// The shapes that a problem implies.
 inline std::array<std::int64_t, 5> src_shape(const ConvProblem& p) noexcept {
@@ -48,4 +55,4 @@ TensorView<T> normalised(TensorView<T> view) noexcept {
   return view;
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -3,7 +3,11 @@
 
 #include <cstdint>
 
-namespace tapwise {
+#include "tapwise/config.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE {
+
+__extension__ using Wide = __int128;
 
 struct Checked {
   std::int64_t value = 0;
@@ -37,4 +41,4 @@ std::int64_t capped_product(Sizes... sizes) noexcept {
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) noexcept { return ceil_div(a, b) * b; }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -1,13 +1,13 @@
 // Forward pass and input gradient: plan, pack the weights, run.
 #pragma once
 
-#include "core/band.hpp"
-#include "core/correlation.hpp"
-#include "core/lanes.hpp"
-#include "core/taps.hpp"
-#include "kernels/table.hpp"
+#include "../kernels/table.hpp"
+#include "band.hpp"
+#include "correlation.hpp"
+#include "lanes.hpp"
+#include "taps.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// Everything that is decided before a correlation runs. Decided from shapes and strides alone, never from the number
 /// of threads, so that the order of every sum, and so every bit, is the same for any.
@@ -41,8 +41,8 @@ struct CorrelatePlan {
   int64_t pieces(const Correlation& c) const { return c.batch * blocks[0] * blocks[1] * blocks[2]; }
   int64_t items(const Correlation& c) const { return units * panel_chunks * ceil_div(pieces(c), pieces_per_item); }
   int64_t packed_numbers() const { return capped_product(units, panels, panel_numbers); }
-  int64_t band_bytes() const;
-  int64_t scratch_bytes(int64_t element_bytes) const;
+  TAPWISE_FUNCTION int64_t band_bytes() const;
+  TAPWISE_FUNCTION int64_t scratch_bytes(int64_t element_bytes) const;
 };
 
 /// The order of the packed weights of one block of input channels.
@@ -68,7 +68,7 @@ struct ItemOutputs {
   int64_t image, first_channel, channels;
   Block block;
 };
-ItemOutputs outputs_of(const Correlation& c, const CorrelatePlan& plan, int64_t item);
+TAPWISE_FUNCTION ItemOutputs outputs_of(const Correlation& c, const CorrelatePlan& plan, int64_t item);
 
 /// Packs panel `panel` of unit `unit`.
 template <class T>
@@ -85,4 +85,4 @@ template <class T>
 void run_correlate_item(const Correlation& c, const CorrelatePlan& plan, const kernels::Kernels<T>& k, int64_t item,
                         const T* packed, Bias<T> bias, StoreOptions options, byte* scratch);
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

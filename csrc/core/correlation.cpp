@@ -1,110 +1,121 @@
-#include "core/correlation.hpp"
+#include "correlation.hpp"
 
 #include <algorithm>
 #include <iterator>
 #include <numeric>
+#include <utility>
 
-#include "core/check.hpp"
-#include "core/checked.hpp"
+#include "check.hpp"
+#include "checked.hpp"
 
-namespace tapwise {
-namespace {
-
-template <class T>
-ActivationStrides activation_strides(const TensorView<const T>& view, int64_t channels_per_group) {
-  return {view.stride[0],
-          view.stride[1] * channels_per_group,
-          view.stride[1],
-          {view.stride[2], view.stride[3], view.stride[4]}};
-}
-
-template <class T>
-byte* base(const TensorView<const T>& view) {
-  return reinterpret_cast<byte*>(const_cast<T*>(view.data));
-}
-
-// Views that only describe (for a plan, for explain) have no data to point into.
-template <class Byte>
-void advance(Byte*& pointer, int64_t bytes) {
-  if (pointer != nullptr) pointer += bytes;
-}
-
-bool dense_pointwise(const Axis& a) { return a.taps == 1 && a.stride == 1 && a.offset == 0 && a.in == a.out; }
-
-// Two axes that no tap and no padding distinguishes, and that lie in memory as one, are one. Only axes of a single tap
-// merge, so the order of the packed weights does not depend on the strides of activations: a Plan relies on that.
-void merge_into_next(Correlation& c, std::size_t outer) {
-  const std::size_t inner = outer + 1;
-  Axis& o = c.axis[outer];
-  Axis& i = c.axis[inner];
-  if (o.out == 1 || !dense_pointwise(o) || !dense_pointwise(i)) return;
-  if (c.src_stride.space[outer] != i.in * c.src_stride.space[inner]) return;
-  if (c.dst_stride.space[outer] != i.out * c.dst_stride.space[inner]) return;
-  i.out = i.in = i.out * o.out;
-  o = Axis{};
-}
-
-void swap_axes(Correlation& c, std::size_t a, std::size_t b) {
-  std::swap(c.axis[a], c.axis[b]);
-  std::swap(c.src_stride.space[a], c.src_stride.space[b]);
-  std::swap(c.dst_stride.space[a], c.dst_stride.space[b]);
-  std::swap(c.weights_stride.tap[a], c.weights_stride.tap[b]);
-}
-
-// Rows of the register tile run along the last axis. Where that one is short, another serves better; where there is
-// none (dense layers, 1x1 images), the batch does.
-constexpr int64_t kShortRow = 8;
-
-void simplify(Correlation& c) {
-  merge_into_next(c, 1);
-  if (c.axis[1].out == 1 && c.axis[1].trivial()) swap_axes(c, 0, 1);
-  merge_into_next(c, 1);
-  Axis& last = c.axis[2];
-  if (last.out < kShortRow) {
-    const std::size_t longest = c.axis[0].out > c.axis[1].out ? 0 : 1;
-    if (c.axis[longest].out > last.out) swap_axes(c, longest, 2);
+namespace tapwise::inline TAPWISE_NAMESPACE {
+TAPWISE_PRIVATE_NAMESPACE {
+  template <class T>
+  ActivationStrides activation_strides(const TensorView<const T>& view, int64_t channels_per_group) {
+    return {view.stride[0],
+            view.stride[1] * channels_per_group,
+            view.stride[1],
+            {view.stride[2], view.stride[3], view.stride[4]}};
   }
-  if (last.trivial() && c.batch > 1) {
-    advance(c.src, last.offset * c.src_stride.space[2]);
-    last = Axis{.out = c.batch, .in = c.batch};
-    c.src_stride.space[2] = c.src_stride.n;
-    c.dst_stride.space[2] = c.dst_stride.n;
-    c.batch = 1;
+
+  template <class T>
+  byte* base(const TensorView<const T>& view) {
+    return reinterpret_cast<byte*>(const_cast<T*>(view.data));
   }
-}
 
-// Steps that are never taken may be any number; as 1 they stay out of arithmetic, and let more axes merge.
-Axis tidy(Axis a) {
-  if (a.out == 1) a.stride = 1;
-  if (a.taps == 1) a.dilation = 1;
-  return a;
-}
+  // Views that only describe (for a plan, for explain) have no data to point into.
+  template <class Byte>
+  void advance(Byte * &pointer, int64_t bytes) {
+    if (pointer != nullptr) pointer += bytes;
+  }
 
-// The taps of one axis that reach the positions i = phase (mod stride) of diff_src.
-struct AxisPhase {
-  Axis axis;
-  int64_t first_dst;            // the first i
-  int64_t first_tap, tap_step;  // in the weights, in the order in which the axis walks them
-};
+  inline bool dense_pointwise(const Axis& a) { return a.taps == 1 && a.stride == 1 && a.offset == 0 && a.in == a.out; }
 
-// i meets tap k where i + pad - k * dilation is a multiple of stride, at position (i + pad - k * dilation) / stride
-// of diff_dst. With g = gcd(stride, dilation) the taps of one phase are k0, k0 + stride / g, ..., and successive ones
-// reach dilation / g positions further back. A phase is known by its smallest tap, k0.
-int64_t phase_of(const ConvProblem& p, std::size_t a, int64_t k0) {
-  const int64_t s = p.stride[a];
-  return ((k0 * p.dilation[a] - p.pad_low[a]) % s + s) % s;
-}
+  // Two axes that no tap and no padding distinguishes, and that lie in memory as one, are one. Only axes of a single
+  // tap merge, so the order of the packed weights does not depend on the strides of activations: a Plan relies on that.
+  inline void merge_into_next(Correlation & c, std::size_t outer) {
+    const std::size_t inner = outer + 1;
+    Axis& o = c.axis[outer];
+    Axis& i = c.axis[inner];
+    if (o.out == 1 || !dense_pointwise(o) || !dense_pointwise(i)) return;
+    if (c.src_stride.space[outer] != i.in * c.src_stride.space[inner]) return;
+    if (c.dst_stride.space[outer] != i.out * c.dst_stride.space[inner]) return;
+    i.out = i.in = i.out * o.out;
+    o = Axis{};
+  }
 
-AxisPhase axis_phase(const ConvProblem& p, std::size_t a, int64_t k0, int64_t diff_dst_size) {
-  const int64_t s = p.stride[a], d = p.dilation[a], g = std::gcd(s, d), tap_step = s / g, back = d / g;
-  const int64_t phase = phase_of(p, a, k0), count = ceil_div(p.kernel[a] - k0, tap_step);
-  const Axis axis{.out = ceil_div(p.src[a] - phase, s),
-                  .in = diff_dst_size,
-                  .taps = count,
-                  .dilation = back,
-                  .offset = (phase + p.pad_low[a] - k0 * d) / s - (count - 1) * back};
-  return {tidy(axis), phase, k0 + (count - 1) * tap_step, -tap_step};
-}
+  inline void swap_axes(Correlation & c, std::size_t a, std::size_t b) {
+    std::swap(c.axis[a], c.axis[b]);
+    std::swap(c.src_stride.space[a], c.src_stride.space[b]);
+    std::swap(c.dst_stride.space[a], c.dst_stride.space[b]);
+    std::swap(c.weights_stride.tap[a], c.weights_stride.tap[b]);
+  }
+
+  // Rows of the register tile run along the last axis. Where that one is short, another serves better; where there is
+  // none (dense layers, 1x1 images), the batch does.
+  constexpr int64_t kShortRow = 8;
+
+  inline void simplify(Correlation & c) {
+    merge_into_next(c, 1);
+    if (c.axis[1].out == 1 && c.axis[1].trivial()) swap_axes(c, 0, 1);
+    merge_into_next(c, 1);
+    Axis& last = c.axis[2];
+    if (last.out < kShortRow) {
+      const std::size_t longest = c.axis[0].out > c.axis[1].out ? 0 : 1;
+      if (c.axis[longest].out > last.out) swap_axes(c, longest, 2);
+    }
+    if (last.trivial() && c.batch > 1) {
+      advance(c.src, last.offset * c.src_stride.space[2]);
+      last = Axis{.out = c.batch, .in = c.batch};
+      c.src_stride.space[2] = c.src_stride.n;
+      c.dst_stride.space[2] = c.dst_stride.n;
+      c.batch = 1;
+    }
+  }
+
+  // Steps that are never taken may be any number; as 1 they stay out of arithmetic, and let more axes merge.
+  inline Axis tidy(Axis a) {
+    if (a.out == 1) a.stride = 1;
+    if (a.taps == 1) a.dilation = 1;
+    return a;
+  }
+
+  // The taps of one axis that reach the positions i = phase (mod stride) of diff_src.
+  struct AxisPhase {
+    Axis axis;
+    int64_t first_dst;            // the first i
+    int64_t first_tap, tap_step;  // in the weights, in the order in which the axis walks them
+  };
+
+  // i meets tap k where i + pad - k * dilation is a multiple of stride, at position (i + pad - k * dilation) / stride
+  // of diff_dst. With g = gcd(stride, dilation) the taps of one phase are k0, k0 + stride / g, ..., and successive ones
+  // reach dilation / g positions further back. A phase is known by its smallest tap, k0.
+  inline int64_t phase_of(const ConvProblem& p, std::size_t a, int64_t k0) {
+    const int64_t s = p.stride[a];
+    return ((k0 * p.dilation[a] - p.pad_low[a]) % s + s) % s;
+  }
+
+  // The x with a * x = 1 (mod m), for coprime a and m: Euclid's extended algorithm.
+  inline int64_t inverse_of(int64_t a, int64_t m) {
+    int64_t r = m, next_r = a % m, x = 0, next_x = 1;
+    while (next_r != 0) {
+      const int64_t q = r / next_r;
+      r = std::exchange(next_r, r - q * next_r);
+      x = std::exchange(next_x, x - q * next_x);
+    }
+    return (x % m + m) % m;
+  }
+
+  inline AxisPhase axis_phase(const ConvProblem& p, std::size_t a, int64_t k0, int64_t diff_dst_size) {
+    const int64_t s = p.stride[a], d = p.dilation[a], g = std::gcd(s, d), tap_step = s / g, back = d / g;
+    const int64_t phase = phase_of(p, a, k0), count = ceil_div(p.kernel[a] - k0, tap_step);
+    const Axis axis{.out = ceil_div(p.src[a] - phase, s),
+                    .in = diff_dst_size,
+                    .taps = count,
+                    .dilation = back,
+                    .offset = (phase + p.pad_low[a] - k0 * d) / s - (count - 1) * back};
+    return {tidy(axis), phase, k0 + (count - 1) * tap_step, -tap_step};
+  }
 
 }  // namespace
 
@@ -152,10 +163,26 @@ BackwardData<T>::BackwardData(const ConvProblem& problem, const TensorView<const
       weights(normalised(weights_view)),
       diff_src(normalised(diff_src_view)) {
   for (std::size_t a = 0; a < 3; ++a) {
-    const int64_t tap_step = p.stride[a] / std::gcd(p.stride[a], p.dilation[a]);
-    for (int64_t k0 = 0; k0 < std::min(p.kernel[a], tap_step); ++k0)
-      if (phase_of(p, a, k0) < p.src[a]) smallest_taps[a].push_back(k0);
+    const int64_t g = std::gcd(p.stride[a], p.dilation[a]);
+    period[a] = p.stride[a] / g;
+    inverse[a] = inverse_of(p.dilation[a] / g, period[a]);
   }
+}
+
+// Phases along one axis are counted by their smallest tap, or, where there are fewer, by the positions that begin them.
+template <class T>
+int64_t BackwardData<T>::phases_along(std::size_t a) const {
+  return std::min({p.kernel[a], period[a], p.src[a]});
+}
+
+// The k0 with k0 * dilation - pad = phase (mod stride), or -1.
+template <class T>
+int64_t BackwardData<T>::smallest_tap(std::size_t a, int64_t phase) const {
+  if (period[a] == 1 && p.stride[a] == 1) return 0;
+  const int64_t g = p.stride[a] / period[a], reach = phase + p.pad_low[a];
+  if (reach % g != 0) return -1;
+  const auto k0 = static_cast<int64_t>(Wide{reach / g % period[a]} * inverse[a] % period[a]);
+  return k0 < p.kernel[a] ? k0 : -1;
 }
 
 template <class T>
@@ -171,12 +198,13 @@ std::size_t BackwardData<T>::along(std::size_t a) const {
 
 template <class T>
 Correlation BackwardData<T>::largest() const {
-  Correlation most = job(0);
+  Correlation most = phase({0, 0, 0});
   for (std::size_t a = 0; a < 3; ++a) {
     Axis& axis = most.axis[a];
     const std::size_t of = along(a);
     axis.out = ceil_div(p.src[of], p.stride[of]);
-    axis.taps = ceil_div(p.kernel[of], p.stride[of] / std::gcd(p.stride[of], p.dilation[of]));
+    axis.taps = ceil_div(p.kernel[of], period[of]);
+    if (axis.out > 1) most.dst_stride.space[a] = diff_src.stride[of + 2] * p.stride[of];
   }
   return most;
 }
@@ -192,21 +220,33 @@ std::array<Range, 3> BackwardData<T>::positions_of(const Block& block) const {
 }
 
 template <class T>
-bool BackwardData<T>::covers_diff_src() const {
-  for (std::size_t a = 0; a < 3; ++a)
-    if (std::ssize(smallest_taps[a]) < std::min(p.stride[a], p.src[a])) return false;
+bool BackwardData<T>::covers_all(std::size_t a) const {
+  if (period[a] == p.stride[a] && p.kernel[a] >= period[a]) return true;
+  if (p.src[a] >= p.stride[a]) return false;
+  for (int64_t i = 0; i < p.src[a]; ++i)
+    if (!covers(a, i)) return false;
   return true;
 }
 
 template <class T>
-std::vector<bool> BackwardData<T>::covered(std::size_t axis) const {
-  std::vector<bool> reached(static_cast<std::size_t>(std::min(p.stride[axis], p.src[axis])));
-  for (const int64_t k0 : smallest_taps[axis]) reached[static_cast<std::size_t>(phase_of(p, axis, k0))] = true;
-  return reached;
+bool BackwardData<T>::job(int64_t index, Correlation& c) const {
+  std::array<int64_t, 3> k0;
+  for (std::size_t a = 3; a-- > 0;) {
+    const int64_t count = phases_along(a), i = index % count;
+    index /= count;
+    if (count == p.src[a]) {
+      k0[a] = i < p.stride[a] ? smallest_tap(a, i) : -1;
+    } else {
+      k0[a] = phase_of(p, a, i) < p.src[a] ? i : -1;
+    }
+    if (k0[a] < 0) return false;
+  }
+  c = phase(k0);
+  return true;
 }
 
 template <class T>
-Correlation BackwardData<T>::job(int64_t index) const {
+Correlation BackwardData<T>::phase(const std::array<int64_t, 3>& smallest) const {
   Correlation c;
   c.batch = p.batch;
   c.groups = p.groups;
@@ -218,11 +258,8 @@ Correlation BackwardData<T>::job(int64_t index) const {
   c.src_stride = activation_strides(diff_dst, c.in_channels);
   c.dst_stride = activation_strides(diff_src, c.out_channels);
   c.weights_stride = {weights.stride[0] * c.in_channels, weights.stride[1], weights.stride[0], {}};
-  for (std::size_t a = 3; a-- > 0;) {
-    const int64_t count = std::ssize(smallest_taps[a]);
-    const AxisPhase f =
-        axis_phase(p, a, smallest_taps[a][static_cast<std::size_t>(index % count)], diff_dst.shape[a + 2]);
-    index /= count;
+  for (std::size_t a = 0; a < 3; ++a) {
+    const AxisPhase f = axis_phase(p, a, smallest[a], diff_dst.shape[a + 2]);
     c.axis[a] = f.axis;
     advance(c.dst, f.first_dst * diff_src.stride[a + 2]);
     if (f.axis.out > 1) c.dst_stride.space[a] = diff_src.stride[a + 2] * p.stride[a];
@@ -239,6 +276,7 @@ Correlation BackwardData<T>::job(int64_t index) const {
   return c;
 }
 
+#if !defined(TAPWISE_HEADER_ONLY)
 #define TAPWISE_INSTANTIATE(T)                                                                                      \
   template Correlation lower_forward<T>(const ConvProblem&, const TensorView<const T>&, const TensorView<const T>&, \
                                         const TensorView<const T>&);                                                \
@@ -246,5 +284,6 @@ Correlation BackwardData<T>::job(int64_t index) const {
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)
 #undef TAPWISE_INSTANTIATE
+#endif
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -11,13 +11,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
-#include "core/checked.hpp"
+#include "checked.hpp"
 #include "tapwise/problem.hpp"
 #include "tapwise/view.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 using std::byte;
 using std::int64_t;
@@ -64,12 +63,8 @@ struct Block {
   std::array<int64_t, 3> first, size;
 };
 
-/// The bias of all output channels: numbers stride bytes apart, or null.
 template <class T>
-struct Bias {
-  const T* data = nullptr;
-  int64_t stride = 0;
-};
+using Bias = VectorView<const T>;
 
 struct Correlation {
   int64_t batch = 1, groups = 1;
@@ -98,16 +93,15 @@ Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, 
                           const TensorView<const T>& dst);
 
 /// The pass by data: one dense stride-1 problem per phase of the stride that has taps. There may be as many as taps, so
-/// they are made one by one.
+/// they are made one by one, and without lists of them.
 template <class T>
 struct BackwardData {
   BackwardData(const ConvProblem& p, const TensorView<const T>& diff_dst, const TensorView<const T>& weights,
                const TensorView<const T>& diff_src);
 
-  int64_t jobs() const {
-    return static_cast<int64_t>(smallest_taps[0].size() * smallest_taps[1].size() * smallest_taps[2].size());
-  }
-  Correlation job(int64_t index) const;
+  /// How many phases there may be. Some may have no positions or no taps: those are no job.
+  int64_t phases() const { return phases_along(0) * phases_along(1) * phases_along(2); }
+  bool job(int64_t index, Correlation& phase) const;
 
   /// Whether there is a stride, so that diff_src is written to in steps.
   bool phased() const;
@@ -119,17 +113,23 @@ struct BackwardData {
   /// The positions of diff_src that a block of the phases' positions stands for.
   std::array<Range, 3> positions_of(const Block& block) const;
 
-  /// Whether every position of diff_src meets a tap; and along one axis, position i does if covered(axis)[i % stride].
-  bool covers_diff_src() const;
-  std::vector<bool> covered(std::size_t axis) const;
+  /// Whether every position of diff_src meets a tap, and whether position i along one axis does.
+  bool covers_diff_src() const { return covers_all(0) && covers_all(1) && covers_all(2); }
+  bool covers_all(std::size_t axis) const;
+  bool covers(std::size_t axis, int64_t i) const { return smallest_tap(axis, i % p.stride[axis]) >= 0; }
 
   ConvProblem p;
   TensorView<const T> diff_dst, weights, diff_src;
-  std::array<std::vector<int64_t>, 3> smallest_taps;  // of each phase
 
  private:
+  // Taps that a phase's position meets are `period` apart; inverse * dilation / gcd(stride, dilation) = 1 (mod period).
+  std::array<int64_t, 3> period, inverse;
+
+  int64_t phases_along(std::size_t axis) const;
+  int64_t smallest_tap(std::size_t axis, int64_t phase) const;
+  Correlation phase(const std::array<int64_t, 3>& smallest_taps) const;
   std::size_t row_axis() const;
   std::size_t along(std::size_t a) const;
 };
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -1,13 +1,13 @@
 // From the instruction set in use to its table of kernels.
 #pragma once
 
-#include "kernels/table.hpp"
+#include "../kernels/table.hpp"
 #include "tapwise/status.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// The table of the instruction set in use, or null with `status` saying why.
-const kernels::IsaTable* active_table(Status& status) noexcept;
+TAPWISE_FUNCTION const kernels::IsaTable* active_table(Status& status) noexcept;
 
 template <class T>
 const kernels::Kernels<T>& kernels_of(const kernels::IsaTable& table) noexcept;
@@ -20,4 +20,4 @@ inline const kernels::Kernels<double>& kernels_of<double>(const kernels::IsaTabl
   return table.f64;
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

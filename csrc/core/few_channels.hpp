@@ -7,11 +7,11 @@
 
 #include <optional>
 
-#include "core/band.hpp"
-#include "core/call.hpp"
-#include "core/correlation.hpp"
+#include "band.hpp"
+#include "call.hpp"
+#include "correlation.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 struct FewChannelsPlan {
   // Along each axis: outputs are q * modulus + r; window.index(q, t) is the position of diff_dst that they meet with
@@ -42,4 +42,4 @@ inline int64_t workspace_bytes(const FewChannelsPlan& plan, int threads, int64_t
   return round_up(capped_product(plan.packed_numbers, element_bytes), kCacheLine) + threads * plan.scratch_bytes;
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

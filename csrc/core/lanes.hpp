@@ -3,9 +3,11 @@
 
 #include <cstdint>
 
-#include "core/checked.hpp"
+#include "checked.hpp"
 
-namespace tapwise {
+#include "tapwise/config.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// Every pass has the same three choices:
 ///
@@ -44,4 +46,4 @@ inline double with_packing(double speed, double lanes_used, double positions) {
   return 1 / (1 / speed + kPackedNumber / (lanes_used * positions));
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

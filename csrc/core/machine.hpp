@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
-namespace tapwise {
+#include "tapwise/config.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 inline constexpr std::int64_t kCacheLine = 64;
 
@@ -16,4 +18,4 @@ inline constexpr std::int64_t kPatientStep = 16;
 /// Fewer independent pieces of work than this are divided further.
 inline constexpr std::int64_t kEnoughItems = 16;
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -4,38 +4,39 @@
 #include <chrono>
 #include <vector>
 
-#include "core/call.hpp"
-#include "core/checked.hpp"
-#include "core/dispatch.hpp"
+#include "call.hpp"
+#include "checked.hpp"
+#include "dispatch.hpp"
 #include "tapwise/parallel.hpp"
 
-namespace tapwise {
-namespace {
+namespace tapwise::inline TAPWISE_NAMESPACE {
+TAPWISE_PRIVATE_NAMESPACE {
+  using kernels::byte;
+  using kernels::int64_t;
+  using Clock = std::chrono::steady_clock;
 
-using kernels::byte;
-using kernels::int64_t;
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-// Small arrays are gone through several times in a row: waking the team takes longer than one pass.
-constexpr double kPassBytes = 8 << 20;
-
-// Bytes a second of the best of many passes. pass(thread) works on that thread's share.
-template <class Pass>
-double best_rate(double bytes, double seconds, int threads, const Pass& pass) {
-  double best = 0;
-  const auto repeats = static_cast<int64_t>(std::max(1.0, kPassBytes / bytes));
-  const auto start = Clock::now();
-  for (int i = 0; i < 2 || seconds_since(start) < seconds; ++i) {
-    const auto begin = Clock::now();
-    parallel_for(threads, threads, [&](int64_t share, int) {
-      for (int64_t again = 0; again < repeats; ++again) pass(share);
-    });
-    best = std::max(best, bytes * static_cast<double>(repeats) / seconds_since(begin));
+  inline double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
   }
-  return best;
-}
+
+  // Small arrays are gone through several times in a row: waking the team takes longer than one pass.
+  constexpr double kPassBytes = 8 << 20;
+
+  // Bytes a second of the best of many passes. pass(thread) works on that thread's share.
+  template <class Pass>
+  double best_rate(double bytes, double seconds, int threads, const Pass& pass) {
+    double best = 0;
+    const auto repeats = static_cast<int64_t>(std::max(1.0, kPassBytes / bytes));
+    const auto start = Clock::now();
+    for (int i = 0; i < 2 || seconds_since(start) < seconds; ++i) {
+      const auto begin = Clock::now();
+      parallel_for(nullptr, threads, threads, [&](int64_t share, int) {
+        for (int64_t again = 0; again < repeats; ++again) pass(share);
+      });
+      best = std::max(best, bytes * static_cast<double>(repeats) / seconds_since(begin));
+    }
+    return best;
+  }
 
 }  // namespace
 
@@ -46,7 +47,7 @@ double measure_fma_peak(double seconds, int threads) {
   const auto* table = active_table(status);
   if (table == nullptr) return 0;
   std::vector<double> rate(static_cast<std::size_t>(threads));
-  parallel_for(threads, threads, [&](int64_t item, int) {
+  parallel_for(nullptr, threads, threads, [&](int64_t item, int) {
     double operations = 0, elapsed = 0;
     const auto start = Clock::now();
     do {
@@ -59,8 +60,10 @@ double measure_fma_peak(double seconds, int threads) {
   for (const double r : rate) sum += r;
   return sum;
 }
+#if !defined(TAPWISE_HEADER_ONLY)
 template double measure_fma_peak<float>(double, int);
 template double measure_fma_peak<double>(double, int);
+#endif
 
 double measure_read_bandwidth(int64_t bytes, double seconds, int threads) {
   threads = std::clamp(threads, 1, most_threads());
@@ -92,4 +95,4 @@ double measure_triad_bandwidth(int64_t bytes, double seconds, int threads) {
   });
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

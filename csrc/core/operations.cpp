@@ -1,115 +1,223 @@
 #include "tapwise/operations.hpp"
 
-#include "core/backward_data.hpp"
-#include "core/bias_gradient.hpp"
-#include "core/check.hpp"
-#include "core/dispatch.hpp"
-#include "core/weight_gradient.hpp"
+#include "backward_data.hpp"
+#include "bias_gradient.hpp"
+#include "check.hpp"
+#include "dispatch.hpp"
+#include "overlap.hpp"
+#include "weight_gradient.hpp"
 
-namespace tapwise {
-namespace {
-
-// A transposed convolution may add outputs (output_padding, fewer than its dilation) that only positions past the end
-// of diff_dst would reach. It may lack those positions: they count as zeros.
-Status check_diff_dst(const ConvProblem& p, const TensorView<const float>& diff_dst) noexcept {
-  auto expected = dst_shape(p);
-  for (std::size_t a = 0; a < 3; ++a) {
-    const int64_t missing = expected[a + 2] - diff_dst.shape[a + 2];
-    if (missing > 0 && missing <= (p.dilation[a] - 1) / p.stride[a] && diff_dst.shape[a + 2] > 0)
-      expected[a + 2] -= missing;
+namespace tapwise::inline TAPWISE_NAMESPACE {
+TAPWISE_PRIVATE_NAMESPACE {
+  // A transposed convolution may add outputs (output_padding, fewer than its dilation) that only positions past the end
+  // of diff_dst would reach. It may lack those positions: they count as zeros.
+  inline std::array<int64_t, 5> diff_dst_shape(const ConvProblem& p, const std::array<int64_t, 5>& got) noexcept {
+    auto expected = dst_shape(p);
+    for (std::size_t a = 0; a < 3; ++a) {
+      const int64_t missing = expected[a + 2] - got[a + 2];
+      if (missing > 0 && missing <= (p.dilation[a] - 1) / p.stride[a] && got[a + 2] > 0) expected[a + 2] -= missing;
+    }
+    return expected;
   }
-  return check_view("diff_dst", diff_dst, expected, Use::read);
-}
 
-template <class T>
-Status check_diff_dst(const ConvProblem& p, const TensorView<const T>& v) noexcept {
-  return check_diff_dst(p, TensorView<const float>{reinterpret_cast<const float*>(v.data), v.shape, v.stride});
-}
+  // What is wrong first, of several checks.
+  template <class... Checks>
+  Status first_error(const Checks&... checks) noexcept {
+    Status status;
+    static_cast<void>(((status = checks(), static_cast<bool>(status)) && ...));
+    return status;
+  }
+
+  template <class T>
+  VectorMemory memory_of(const VectorView<T>& v, int64_t count) noexcept {
+    return {v.data, count, v.stride, sizeof(T)};
+  }
+
+  template <class T>
+  Status check_forward(const ConvProblem& p, const TensorView<const T>& src, const TensorView<const T>& weights,
+                       const VectorView<const T>& bias, const TensorView<T>& dst) noexcept {
+    return first_error([&] { return validate(p); }, [&] { return check_view("src", src, src_shape(p), Use::read); },
+                       [&] { return check_view("weights", weights, weights_shape(p), Use::read); },
+                       [&] { return check_vector("bias", bias, p.out_channels, Use::describe); },
+                       [&] { return check_view("dst", dst, dst_shape(p), Use::write); },
+                       [&] { return check_apart("dst", memory_of(dst), "src", memory_of(src)); },
+                       [&] { return check_apart("dst", memory_of(dst), "weights", memory_of(weights)); },
+                       [&] { return check_apart("dst", memory_of(dst), "bias", memory_of(bias, p.out_channels)); });
+  }
+
+  template <class T>
+  Status check_backward_data(const ConvProblem& p, const TensorView<const T>& diff_dst,
+                             const TensorView<const T>& weights, const VectorView<const T>& bias,
+                             const TensorView<T>& diff_src) noexcept {
+    return first_error(
+        [&] { return validate(p); },
+        [&] { return check_view("diff_dst", diff_dst, diff_dst_shape(p, diff_dst.shape), Use::read); },
+        [&] { return check_view("weights", weights, weights_shape(p), Use::read); },
+        [&] { return check_vector("bias", bias, p.in_channels, Use::describe); },
+        [&] { return check_view("diff_src", diff_src, src_shape(p), Use::write); },
+        [&] { return check_apart("diff_src", memory_of(diff_src), "diff_dst", memory_of(diff_dst)); },
+        [&] { return check_apart("diff_src", memory_of(diff_src), "weights", memory_of(weights)); },
+        [&] { return check_apart("diff_src", memory_of(diff_src), "bias", memory_of(bias, p.in_channels)); });
+  }
+
+  template <class T>
+  Status check_backward_weights(const ConvProblem& p, const TensorView<const T>& diff_dst,
+                                const TensorView<const T>& src, const TensorView<T>& diff_weights) noexcept {
+    return first_error(
+        [&] { return validate(p); }, [&] { return check_view("diff_dst", diff_dst, dst_shape(p), Use::read); },
+        [&] { return check_view("src", src, src_shape(p), Use::read); },
+        [&] { return check_view("diff_weights", diff_weights, weights_shape(p), Use::write); },
+        [&] { return check_apart("diff_weights", memory_of(diff_weights), "diff_dst", memory_of(diff_dst)); },
+        [&] { return check_apart("diff_weights", memory_of(diff_weights), "src", memory_of(src)); });
+  }
+
+  template <class T>
+  Status check_backward_bias(const TensorView<const T>& diff_dst, const VectorView<T>& diff_bias) noexcept {
+    Checked bytes{int64_t{sizeof(T)}};
+    for (const int64_t size : diff_dst.shape) {
+      if (size < 0) return Status::error(Code::invalid_argument, "diff_dst: a size is negative");
+      bytes = bytes * std::max<int64_t>(size, 1);
+    }
+    if (bytes.overflowed || bytes.value > kMostBytes)
+      return Status::error(Code::overflow, "diff_dst is too large: its bytes are more than 2^52");
+    const int64_t channels = diff_dst.shape[1];
+    return first_error(
+        [&] { return check_view("diff_dst", diff_dst, diff_dst.shape, Use::read); },
+        [&] { return check_vector("diff_bias", diff_bias, channels, Use::write); },
+        [&] { return check_apart("diff_bias", memory_of(diff_bias, channels), "diff_dst", memory_of(diff_dst)); });
+  }
 
 }  // namespace
 
 template <class T>
-Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T> weights, const T* bias,
-               int64_t bias_stride, TensorView<T> dst, const Options& options) {
-  if (Status s = validate(p); !s) return s;
-  if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
-  if (Status s = check_view("weights", weights, weights_shape(p), Use::read); !s) return s;
-  if (Status s = check_view("dst", dst, dst_shape(p), Use::write); !s) return s;
+Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T> weights, VectorView<const T> bias,
+               TensorView<T> dst, const Options& options) noexcept {
+  if (Status s = check_forward(p, src, weights, bias, dst); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr || p.batch == 0) return status;
-  return guarded([&]() -> Status {
-    const auto& k = kernels_of<T>(*table);
-    Jobs<T> jobs;
-    const Correlation c = lower_forward<T>(p, src, weights, dst);
-    jobs.add(c, plan_correlate(c, k));
-    const int threads = threads_for(options, jobs.work, jobs.items);
-    const Workspace workspace(jobs.workspace_bytes(threads));
-    if (workspace.data() == nullptr) return out_of_memory(jobs.workspace_bytes(threads));
-    run_jobs(jobs, k, Bias<T>{bias, bias_stride}, options, threads, workspace.data(), [](int64_t) {});
-    return {};
-  });
+  const auto& k = kernels_of<T>(*table);
+  typename Jobs<T>::Job job;
+  Jobs<T> jobs{.room = {&job, 1}};
+  const Correlation c = lower_forward<T>(p, src, weights, dst);
+  jobs.add(c, plan_correlate(c, k));
+  const int threads = threads_for(options, jobs.work, jobs.items);
+  const Scratch scratch(options.workspace, jobs.workspace_bytes(threads));
+  if (!scratch.status()) return scratch.status();
+  run_jobs(jobs, k, bias, options, threads, scratch.data(), [](int64_t) {});
+  return {};
 }
 
 template <class T>
-Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> weights, const T* bias,
-                     int64_t bias_stride, TensorView<T> diff_src, const Options& options) {
-  if (Status s = validate(p); !s) return s;
-  if (Status s = check_diff_dst(p, diff_dst); !s) return s;
-  if (Status s = check_view("weights", weights, weights_shape(p), Use::read); !s) return s;
-  if (Status s = check_view("diff_src", diff_src, src_shape(p), Use::write); !s) return s;
+Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> weights,
+                     VectorView<const T> bias, TensorView<T> diff_src, const Options& options) noexcept {
+  if (Status s = check_backward_data(p, diff_dst, weights, bias, diff_src); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr || p.batch == 0) return status;
-  return guarded([&] {
-    const BackwardData<T> lowered(p, diff_dst, weights, diff_src);
-    return run_backward_data(lowered, kernels_of<T>(*table), bias, bias_stride, diff_src, options);
-  });
+  const BackwardData<T> lowered(p, diff_dst, weights, diff_src);
+  return run_backward_data(lowered, kernels_of<T>(*table), bias, diff_src, options);
 }
 
 template <class T>
 Status backward_weights(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
-                        TensorView<T> diff_weights, const Options& options) {
-  if (Status s = validate(p); !s) return s;
-  if (Status s = check_view("diff_dst", diff_dst, dst_shape(p), Use::read); !s) return s;
-  if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
-  if (Status s = check_view("diff_weights", diff_weights, weights_shape(p), Use::write); !s) return s;
+                        TensorView<T> diff_weights, const Options& options) noexcept {
+  if (Status s = check_backward_weights(p, diff_dst, src, diff_weights); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return status;
-  return guarded([&] {
-    return run_weight_gradient(lower_forward<T>(p, src, diff_weights, diff_dst), kernels_of<T>(*table), options);
-  });
+  return run_weight_gradient(lower_forward<T>(p, src, diff_weights, diff_dst), kernels_of<T>(*table), options);
 }
 
 template <class T>
-Status backward_bias(TensorView<const T> diff_dst, T* diff_bias, std::int64_t stride, const Options& options) {
-  Checked bytes{int64_t{sizeof(T)}};
-  for (const int64_t size : diff_dst.shape) {
-    if (size < 0) return Status::error(Code::invalid_argument, "diff_dst: a size is negative");
-    bytes = bytes * std::max<int64_t>(size, 1);
-  }
-  if (bytes.overflowed || bytes.value > kMostBytes)
-    return Status::error(Code::overflow, "diff_dst is too large: its bytes are more than 2^52");
-  if (Status s = check_view("diff_dst", diff_dst, diff_dst.shape, Use::read); !s) return s;
-  if (diff_bias == nullptr) return Status::error(Code::invalid_argument, "diff_bias: data is null");
+Status backward_bias(TensorView<const T> diff_dst, VectorView<T> diff_bias, const Options& options) noexcept {
+  if (Status s = check_backward_bias(diff_dst, diff_bias); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return status;
-  return guarded(
-      [&] { return run_bias_gradient(normalised(diff_dst), diff_bias, stride, options, kernels_of<T>(*table)); });
+  return run_bias_gradient(normalised(diff_dst), diff_bias, options, kernels_of<T>(*table));
 }
 
-#define TAPWISE_INSTANTIATE(T)                                                                                     \
-  template Status forward<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, const T*, std::int64_t, \
-                             TensorView<T>, const Options&);                                                       \
-  template Status backward_data<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, const T*,         \
-                                   std::int64_t, TensorView<T>, const Options&);                                   \
-  template Status backward_weights<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, TensorView<T>, \
-                                      const Options&);                                                             \
-  template Status backward_bias<T>(TensorView<const T>, T*, std::int64_t, const Options&);
+template <class T>
+Status backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
+                TensorView<const T> weights, const Gradients<T>& g, const Options& options) noexcept {
+  const bool wants[] = {g.diff_src.data != nullptr, g.diff_weights.data != nullptr, g.diff_bias.data != nullptr};
+  const VectorMemory diff_bias = memory_of(g.diff_bias, p.out_channels);
+  const auto needed = [&](Direction direction, bool wanted) -> Status {
+    if (!wanted || options.workspace.data == nullptr) return {};
+    int64_t bytes = 0;
+    if (Status s = workspace_size<T>(p, direction, src, diff_dst, options, bytes); !s) return s;
+    return Scratch(options.workspace, bytes).status();
+  };
+  const Status checked = first_error(
+      [&] { return validate(p); }, [&] { return check_view("diff_dst", diff_dst, dst_shape(p), Use::read); },
+      [&] { return wants[0] ? check_backward_data<T>(p, diff_dst, weights, {}, g.diff_src) : Status{}; },
+      [&] { return wants[1] ? check_backward_weights(p, diff_dst, src, g.diff_weights) : Status{}; },
+      [&] { return wants[2] ? check_backward_bias(diff_dst, g.diff_bias) : Status{}; },
+      [&] {
+        return wants[0] && wants[1]
+                   ? check_apart("diff_src", memory_of(g.diff_src), "diff_weights", memory_of(g.diff_weights))
+                   : Status{};
+      },
+      [&] { return wants[0] ? check_apart("diff_src", memory_of(g.diff_src), "diff_bias", diff_bias) : Status{}; },
+      [&] {
+        return wants[1] ? check_apart("diff_weights", memory_of(g.diff_weights), "diff_bias", diff_bias) : Status{};
+      },
+      // Of what one gradient writes no other may read.
+      [&] {
+        return wants[0] && wants[1] ? check_apart("diff_src", memory_of(g.diff_src), "src", memory_of(src)) : Status{};
+      },
+      [&] { return needed(Direction::backward_data, wants[0]); },
+      [&] { return needed(Direction::backward_weights, wants[1]); },
+      [&] { return needed(Direction::backward_bias, wants[2]); });
+  if (!checked) return checked;
+  return first_error(
+      [&] { return wants[0] ? backward_data<T>(p, diff_dst, weights, {}, g.diff_src, options) : Status{}; },
+      [&] { return wants[1] ? backward_weights<T>(p, diff_dst, src, g.diff_weights, options) : Status{}; },
+      [&] { return wants[2] ? backward_bias<T>(diff_dst, g.diff_bias, options) : Status{}; });
+}
+
+template <class T>
+Status workspace_size(const ConvProblem& p, Direction direction, TensorView<const T> src, TensorView<const T> dst,
+                      const Options& options, int64_t& bytes) noexcept {
+  Description d;
+  if (Status s = describe<T>(p, direction, src, dst, options, d); !s) return s;
+  bytes = d.workspace_bytes;
+  return {};
+}
+
+template <class T>
+Status workspace_size(const ConvProblem& p, Direction direction, const Options& options, int64_t& bytes) noexcept {
+  if (Status s = validate(p); !s) return s;
+  int64_t most = 0;
+  for (const std::array<int, 5>& order : {std::array<int, 5>{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}}) {
+    int64_t needed = 0;
+    const auto src = dense_view<const T>(nullptr, src_shape(p), order),
+               dst = dense_view<const T>(nullptr, dst_shape(p), order);
+    if (Status s = workspace_size<T>(p, direction, src, dst, options, needed); !s) return s;
+    most = std::max(most, needed);
+  }
+  bytes = most;
+  return {};
+}
+
+#if !defined(TAPWISE_HEADER_ONLY)
+#define TAPWISE_INSTANTIATE(T)                                                                                        \
+  template Status forward<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, VectorView<const T>,       \
+                             TensorView<T>, const Options&) noexcept;                                                 \
+  template Status backward_data<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, VectorView<const T>, \
+                                   TensorView<T>, const Options&) noexcept;                                           \
+  template Status backward_weights<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, TensorView<T>,    \
+                                      const Options&) noexcept;                                                       \
+  template Status backward_bias<T>(TensorView<const T>, VectorView<T>, const Options&) noexcept;                      \
+  template Status backward<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, TensorView<const T>,      \
+                              const Gradients<T>&, const Options&) noexcept;                                          \
+  template Status workspace_size<T>(const ConvProblem&, Direction, TensorView<const T>, TensorView<const T>,          \
+                                    const Options&, int64_t&) noexcept;                                               \
+  template Status workspace_size<T>(const ConvProblem&, Direction, const Options&, int64_t&) noexcept;
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)
 #undef TAPWISE_INSTANTIATE
+#endif
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

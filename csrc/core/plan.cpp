@@ -1,107 +1,137 @@
 #include "tapwise/plan.hpp"
 
-#include "core/check.hpp"
-#include "core/dispatch.hpp"
-#include "core/jobs.hpp"
+#include <cstring>
 
-namespace tapwise {
+#include "check.hpp"
+#include "dispatch.hpp"
+#include "jobs.hpp"
+#include "overlap.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 template <class T>
 struct Plan<T>::State {
   ConvProblem problem;
-  bool relu, has_bias;
+  bool relu = false, has_bias = false;
   CorrelatePlan plan;
-  std::vector<T> packed;
+  Memory packed;
 
   static TensorView<const T> imagined_weights(const ConvProblem& p) {
     return dense_view<const T>(nullptr, weights_shape(p));
   }
 
-  /// The forward pass on these views, following the packed weights.
+  T* numbers() const { return reinterpret_cast<T*>(packed.data()); }
+
+  /// The forward pass on these views, following the packed weights: a single job, kept in `job`.
   Jobs<T> jobs(const kernels::Kernels<T>& k, TensorView<const T> src, TensorView<const T> weights,
-               TensorView<const T> dst) const {
-    Jobs<T> jobs;
+               TensorView<const T> dst, typename Jobs<T>::Job& job) const {
+    Jobs<T> jobs{.room = {&job, 1}};
     const Correlation c = lower_forward<T>(problem, src, weights, dst);
     jobs.add(c, plan_correlate(c, k, &plan));
     return jobs;
   }
 };
 
-namespace {
-
-Status no_plan() { return Status::error(Code::invalid_argument, "the plan was not created"); }
+TAPWISE_PRIVATE_NAMESPACE {
+  inline Status no_plan() noexcept { return Status::error(Code::invalid_argument, "the plan was not created"); }
 
 }  // namespace
 
 template <class T>
-Status Plan<T>::create(const ConvProblem& p, TensorView<const T> src, TensorView<const T> dst, bool relu, Plan& plan) {
+Status Plan<T>::create(const ConvProblem& p, TensorView<const T> src, TensorView<const T> dst, bool relu,
+                       Plan& plan) noexcept {
   if (Status s = validate(p); !s) return s;
   if (Status s = check_view("src", src, src_shape(p), Use::describe); !s) return s;
   if (Status s = check_view("dst", dst, dst_shape(p), Use::describe); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return status;
+  const Correlation c = lower_forward<T>(p, src, State::imagined_weights(p), dst);
+  const CorrelatePlan chosen = plan_correlate(c, kernels_of<T>(*table));
+  const int64_t bytes = capped_product(chosen.packed_numbers(), int64_t{sizeof(T)});
+  Memory packed(bytes);
+  if (packed.data() == nullptr) return out_of_memory(bytes);
+  std::memset(packed.data(), 0, static_cast<std::size_t>(bytes));
   return guarded([&]() -> Status {
-    const Correlation c = lower_forward<T>(p, src, State::imagined_weights(p), dst);
-    auto state = std::make_shared<State>(State{p, relu, false, plan_correlate(c, kernels_of<T>(*table)), {}});
-    const int64_t bytes = capped_product(state->plan.packed_numbers(), int64_t{sizeof(T)});
-    if (bytes >= kMostBytes) return out_of_memory(bytes);
-    state->packed.resize(static_cast<std::size_t>(state->plan.packed_numbers()));
-    plan.state_ = std::move(state);
+    plan.state_ = std::make_shared<State>(State{p, relu, false, chosen, std::move(packed)});
     return {};
   });
 }
 
 template <class T>
-Status Plan<T>::update(TensorView<const T> weights, const T* bias, std::int64_t bias_stride) {
+Status Plan<T>::update(TensorView<const T> weights, VectorView<const T> bias, const Options& options) noexcept {
   if (state_ == nullptr) return no_plan();
   const ConvProblem& p = state_->problem;
   if (Status s = check_view("weights", weights, weights_shape(p), Use::read); !s) return s;
+  if (Status s = check_vector("bias", bias, p.out_channels, Use::describe); !s) return s;
   Status status;
   const auto& k = kernels_of<T>(*active_table(status));
-  return guarded([&]() -> Status {
-    const auto src = dense_view<const T>(nullptr, src_shape(p)), dst = dense_view<const T>(nullptr, dst_shape(p));
-    const Jobs<T> jobs = state_->jobs(k, src, weights, dst);
-    jobs.pack(k, {bias, bias_stride}, state_->packed.data(),
-              threads_for({}, static_cast<double>(state_->packed.size()), jobs.panels));
-    state_->has_bias = bias != nullptr;
-    return {};
-  });
+  const auto src = dense_view<const T>(nullptr, src_shape(p)), dst = dense_view<const T>(nullptr, dst_shape(p));
+  typename Jobs<T>::Job job;
+  const Jobs<T> jobs = state_->jobs(k, src, weights, dst, job);
+  jobs.pack(k, bias, state_->numbers(), options.parallel,
+            threads_for(options, static_cast<double>(state_->packed.bytes()), jobs.panels));
+  state_->has_bias = bias.data != nullptr;
+  return {};
 }
 
 template <class T>
-Status Plan<T>::run(TensorView<const T> src, TensorView<T> dst, int threads) const {
+Status Plan<T>::run(TensorView<const T> src, TensorView<T> dst, const Options& options) const noexcept {
   if (state_ == nullptr) return no_plan();
   const ConvProblem& p = state_->problem;
   if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
   if (Status s = check_view("dst", dst, dst_shape(p), Use::write); !s) return s;
+  if (Status s = check_apart("dst", memory_of(dst), "src", memory_of(src)); !s) return s;
   if (p.batch == 0) return {};
   Status status;
   const auto& k = kernels_of<T>(*active_table(status));
-  return guarded([&]() -> Status {
-    const Jobs<T> jobs = state_->jobs(k, src, State::imagined_weights(p), dst);
-    const int team = threads_for({.threads = threads}, jobs.work, jobs.items);
-    const Workspace workspace(team * jobs.scratch_bytes);
-    if (workspace.data() == nullptr) return out_of_memory(team * jobs.scratch_bytes);
-    jobs.run(k, state_->packed.data(), {}, {state_->has_bias, state_->relu, false}, workspace.data(), team,
-             [](std::int64_t) {});
-    return {};
-  });
+  typename Jobs<T>::Job job;
+  const Jobs<T> jobs = state_->jobs(k, src, State::imagined_weights(p), dst, job);
+  const int team = threads_for(options, jobs.work, jobs.items);
+  const Scratch scratch(options.workspace, team * jobs.scratch_bytes);
+  if (!scratch.status()) return scratch.status();
+  jobs.run(k, state_->numbers(), {}, {state_->has_bias, state_->relu, options.accumulate}, scratch.data(),
+           options.parallel, team, [](std::int64_t) {});
+  return {};
 }
 
 template <class T>
-Plan<T> Plan<T>::fresh() const {
+Status Plan<T>::workspace_size(TensorView<const T> src, TensorView<const T> dst, const Options& options,
+                               std::int64_t& bytes) const noexcept {
+  if (state_ == nullptr) return no_plan();
+  const ConvProblem& p = state_->problem;
+  if (Status s = check_view("src", src, src_shape(p), Use::describe); !s) return s;
+  if (Status s = check_view("dst", dst, dst_shape(p), Use::describe); !s) return s;
+  Status status;
+  typename Jobs<T>::Job job;
+  const Jobs<T> jobs = state_->jobs(kernels_of<T>(*active_table(status)), src, State::imagined_weights(p), dst, job);
+  bytes = threads_for(options, jobs.work, jobs.items) * jobs.scratch_bytes;
+  return {};
+}
+
+template <class T>
+Plan<T> Plan<T>::fresh() const noexcept {
   Plan other;
-  if (state_ != nullptr) other.state_ = std::make_shared<State>(*state_);
+  if (state_ == nullptr) return other;
+  Memory packed(state_->packed.bytes());
+  if (packed.data() == nullptr) return other;
+  std::memset(packed.data(), 0, static_cast<std::size_t>(packed.bytes()));
+  static_cast<void>(guarded([&]() -> Status {
+    other.state_ = std::make_shared<State>(
+        State{state_->problem, state_->relu, state_->has_bias, state_->plan, std::move(packed)});
+    return {};
+  }));
   return other;
 }
 
 template <class T>
 std::int64_t Plan<T>::packed_bytes() const noexcept {
-  return state_ == nullptr ? 0 : static_cast<std::int64_t>(state_->packed.size() * sizeof(T));
+  return state_ == nullptr ? 0 : state_->packed.bytes();
 }
 
+#if !defined(TAPWISE_HEADER_ONLY)
 template class Plan<float>;
 template class Plan<double>;
+#endif
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -6,11 +6,11 @@
 #include <array>
 #include <cstdint>
 
-#include "core/band.hpp"
-#include "core/correlation.hpp"
-#include "kernels/table.hpp"
+#include "../kernels/table.hpp"
+#include "band.hpp"
+#include "correlation.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// The taps of one axis that meet input at output q.
 inline Range taps_inside(const Axis& axis, int64_t q) {
@@ -154,4 +154,4 @@ class TapRuns {
   int64_t made_count = 0;
 };
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 
-#include "core/checked.hpp"
-#include "kernels/table.hpp"
+#include "../kernels/table.hpp"
+#include "checked.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// `total` rows in the fewest tiles of at most `most`, as even as can be: tile i has rows [first(i), first(i + 1)).
 struct EvenSplit {
@@ -42,4 +42,4 @@ void run_rows(void (*const* functions)(const kernels::Tile<T>&), kernels::Tile<T
   }
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstring>
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 template <class T>
 T load(const std::byte* from) {
@@ -24,4 +24,4 @@ void store(std::byte* to, T value, bool accumulate) {
   store<T>(to, accumulate ? value + load<T>(to) : value);
 }
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -1,13 +1,13 @@
 // Gradient by the weights: plan, run the pieces of work, add up their partial sums.
 #pragma once
 
-#include "core/band.hpp"
-#include "core/correlation.hpp"
-#include "core/lanes.hpp"
-#include "kernels/table.hpp"
+#include "../kernels/table.hpp"
+#include "band.hpp"
+#include "correlation.hpp"
+#include "lanes.hpp"
 #include "tapwise/operations.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// Decided from shapes and strides alone, never from the number of threads: see CorrelatePlan.
 ///
@@ -45,8 +45,8 @@ struct WeightGradientPlan {
   int64_t runs() const { return images * block[0] * block[1] * runs_per_row; }
   /// Shared by all threads; sums of a single chunk stay with the thread, which stores them at once.
   int64_t sum_numbers() const { return chunks == 1 ? 0 : capped_product(buffers(), chunks, buffer_numbers); }
-  int64_t scratch_bytes(int64_t element_bytes) const;
-  int64_t workspace_bytes(int threads, int64_t element_bytes) const;
+  TAPWISE_FUNCTION int64_t scratch_bytes(int64_t element_bytes) const;
+  TAPWISE_FUNCTION int64_t workspace_bytes(int threads, int64_t element_bytes) const;
 
   /// The row of a buffer's panel that has the sums of an input channel and a tap.
   int64_t buffer_row(int64_t channel, int64_t tap, int64_t taps) const {
@@ -69,4 +69,4 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
 template <class T>
 Status run_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k, const Options& options);
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -5,4 +5,4 @@
 #define TAPWISE_VECTOR_BYTES 32
 #define TAPWISE_VECTOR_REGISTERS 16
 #define TAPWISE_VECTOR_CONSTRAINT "x"
-#include "kernels/isa-inl.hpp"
+#include "isa-inl.hpp"

@@ -5,4 +5,4 @@
 #define TAPWISE_VECTOR_BYTES 64
 #define TAPWISE_VECTOR_REGISTERS 32
 #define TAPWISE_VECTOR_CONSTRAINT "v"
-#include "kernels/isa-inl.hpp"
+#include "isa-inl.hpp"

@@ -6,84 +6,87 @@
 // statics, no allocation, nothing outside of the unnamed namespace but the one constant-initialised table. Anything
 // else could be merged by the linker with code for other CPUs, or run before dispatch.
 
-#include "kernels/table.hpp"
+#include "table.hpp"
 
-namespace tapwise::TAPWISE_ISA {
-namespace {
+namespace tapwise::inline TAPWISE_NAMESPACE::TAPWISE_ISA {
+TAPWISE_PRIVATE_NAMESPACE {
+  using namespace kernels;
 
-using namespace kernels;
+  constexpr int kVectorBytes = TAPWISE_VECTOR_BYTES;
 
-constexpr int kVectorBytes = TAPWISE_VECTOR_BYTES;
-
-#include "kernels/vec.hpp"
+#include "vec.hpp"
 //
-#include "kernels/transpose-inl.hpp"
+#include "transpose-inl.hpp"
 //
-#include "kernels/copy-inl.hpp"
-#include "kernels/map-inl.hpp"
-#include "kernels/peak-inl.hpp"
-#include "kernels/reduce-inl.hpp"
-#include "kernels/tile-inl.hpp"
+#include "copy-inl.hpp"
+#include "map-inl.hpp"
+#include "peak-inl.hpp"
+#include "reduce-inl.hpp"
+#include "tile-inl.hpp"
 
-// Rows of a register tile `vectors` wide: accumulators, one row of B and one A must fit. Measured (docs): with 32
-// registers 14 x 2 and 6 x 4, with 16 registers 6 x 2 and 3 x 4 reach the FMA peak.
-constexpr int max_rows(int vectors) {
-  constexpr int registers = TAPWISE_VECTOR_REGISTERS;
-  if (vectors == 1) return registers == 32 ? 14 : 12;
-  if (vectors == 2) return registers == 32 ? 14 : 6;
-  return registers == 32 ? 6 : 3;
-}
-
-template <class T, class A, int rows, int vectors>
-constexpr auto tile_function() -> void (*)(const Tile<T>&) {
-  if constexpr (rows > max_rows(vectors)) {
-    return nullptr;
-  } else if constexpr (A::is_dot) {
-    return dot_tile<T, rows, vectors>;
-  } else {
-    return multiply_tile<T, A, rows, vectors>;
+  // Rows of a register tile `vectors` wide: accumulators, one row of B and one A must fit. Measured (docs): with 32
+  // registers 14 x 2 and 6 x 4, with 16 registers 6 x 2 and 3 x 4 reach the FMA peak.
+  constexpr int max_rows(int vectors) {
+    constexpr int registers = TAPWISE_VECTOR_REGISTERS;
+    if (vectors == 1) return registers == 32 ? 14 : 12;
+    if (vectors == 2) return registers == 32 ? 14 : 6;
+    return registers == 32 ? 6 : 3;
   }
-}
 
-template <class T, class A, int vectors, int... I>
-constexpr void fill_rows(void (*(&row)[kMaxRows])(const Tile<T>&), Indices<I...>) {
-  ((row[I] = tile_function<T, A, I + 1, vectors>()), ...);
-}
+  template <class T, class A, int rows, int vectors>
+  constexpr auto tile_function() -> void (*)(const Tile<T>&) {
+    if constexpr (rows > max_rows(vectors)) {
+      return nullptr;
+    } else if constexpr (A::is_dot) {
+      return dot_tile<T, rows, vectors>;
+    } else {
+      return multiply_tile<T, A, rows, vectors>;
+    }
+  }
 
-template <class T, class A>
-constexpr void fill_tiles(void (*(&tiles)[kVectorCounts][kMaxRows])(const Tile<T>&)) {
-  using Rows = MakeIndices<kMaxRows>::Type;
-  fill_rows<T, A, 1>(tiles[0], Rows{});
-  fill_rows<T, A, 2>(tiles[1], Rows{});
-  if constexpr (!A::is_wide) fill_rows<T, A, 4>(tiles[2], Rows{});
-}
+  template <class T, class A, int vectors, int... I>
+  constexpr void fill_rows(void (*(&row)[kMaxRows])(const Tile<T>&), Indices<I...>) {
+    ((row[I] = tile_function<T, A, I + 1, vectors>()), ...);
+  }
 
-template <class T>
-constexpr Kernels<T> make_kernels() {
-  Kernels<T> k{};
-  k.lanes = Vec<T>::size;
-  for (int i = 0; i < kVectorCounts; ++i) k.max_rows[i] = max_rows(1 << i);
-  fill_tiles<T, Broadcast>(k.tile[static_cast<int>(Operand::broadcast)]);
-  fill_tiles<T, Wide>(k.tile[static_cast<int>(Operand::wide)]);
-  fill_tiles<T, Dot>(k.tile[static_cast<int>(Operand::dot)]);
-  k.copy = copy<T>;
-  k.add_rows = add_rows<T>;
-  k.add_columns = add_columns<T>;
-  k.relu = relu<T>;
-  k.relu_grad = relu_grad<T>;
-  k.maximum = maximum<T>;
-  k.triad = triad<T>;
-  k.fma_loop = fma_loop<T>;
-  return k;
-}
+  template <class T, class A>
+  constexpr void fill_tiles(void (*(&tiles)[kVectorCounts][kMaxRows])(const Tile<T>&)) {
+    using Rows = MakeIndices<kMaxRows>::Type;
+    fill_rows<T, A, 1>(tiles[0], Rows{});
+    fill_rows<T, A, 2>(tiles[1], Rows{});
+    if constexpr (!A::is_wide) fill_rows<T, A, 4>(tiles[2], Rows{});
+  }
+
+  template <class T>
+  constexpr Kernels<T> make_kernels() {
+    Kernels<T> k{};
+    k.lanes = Vec<T>::size;
+    for (int i = 0; i < kVectorCounts; ++i) k.max_rows[i] = max_rows(1 << i);
+    fill_tiles<T, Broadcast>(k.tile[static_cast<int>(Operand::broadcast)]);
+    fill_tiles<T, Wide>(k.tile[static_cast<int>(Operand::wide)]);
+    fill_tiles<T, Dot>(k.tile[static_cast<int>(Operand::dot)]);
+    k.copy = copy<T>;
+    k.add_rows = add_rows<T>;
+    k.add_columns = add_columns<T>;
+    k.relu = relu<T>;
+    k.relu_grad = relu_grad<T>;
+    k.maximum = maximum<T>;
+    k.triad = triad<T>;
+    k.fma_loop = fma_loop<T>;
+    return k;
+  }
 
 }  // namespace
 
 #define TAPWISE_STRING_OF(name) #name
 #define TAPWISE_STRING(name) TAPWISE_STRING_OF(name)
 
+#if defined(TAPWISE_HEADER_ONLY)
+inline
+#else
 extern const kernels::IsaTable table;
-constinit const kernels::IsaTable table{TAPWISE_STRING(TAPWISE_ISA), kVectorBytes, make_kernels<float>(),
-                                        make_kernels<double>()};
+#endif
+    constinit const kernels::IsaTable table{TAPWISE_STRING(TAPWISE_ISA), kVectorBytes, make_kernels<float>(),
+                                            make_kernels<double>()};
 
-}  // namespace tapwise::TAPWISE_ISA
+}  // namespace tapwise::inline TAPWISE_NAMESPACE::TAPWISE_ISA

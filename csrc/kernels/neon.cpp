@@ -5,4 +5,4 @@
 #define TAPWISE_VECTOR_BYTES 16
 #define TAPWISE_VECTOR_REGISTERS 32
 #define TAPWISE_VECTOR_CONSTRAINT "w"
-#include "kernels/isa-inl.hpp"
+#include "isa-inl.hpp"

@@ -9,4 +9,4 @@
 #else
 #define TAPWISE_VECTOR_CONSTRAINT "m"
 #endif
-#include "kernels/isa-inl.hpp"
+#include "isa-inl.hpp"

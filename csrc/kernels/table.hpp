@@ -5,7 +5,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace tapwise::kernels {
+#include "tapwise/config.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE::kernels {
 
 using std::byte;
 using std::int64_t;
@@ -104,4 +106,4 @@ struct IsaTable {
   Kernels<double> f64;
 };
 
-}  // namespace tapwise::kernels
+}  // namespace tapwise::inline TAPWISE_NAMESPACE::kernels

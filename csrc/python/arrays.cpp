@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/check.hpp"
+#include "core/overlap.hpp"
 
 namespace tapwise::python {
 namespace {
@@ -45,27 +46,9 @@ py::array import_array(py::handle object, const char* name) {
              describe(object), object.is_none() ? "" : "; numpy.asarray(..., dtype=numpy.float32) makes an array");
 }
 
-std::pair<const char*, const char*> bounds(const Operand& a) {
-  const char *low = a.data(), *high = low + (a.is_double ? 8 : 4);
-  for (std::size_t i = 0; i < a.shape.size(); ++i) {
-    if (a.shape[i] == 0) return {low, low};
-    const int64_t reach = (a.shape[i] - 1) * a.strides[i];
-    (reach < 0 ? low : high) += reach;
-  }
-  return {low, high};
-}
-
 bool overlap(const Operand& a, const Operand& b) {
-  const auto [a_low, a_high] = bounds(a);
-  const auto [b_low, b_high] = bounds(b);
-  if (a_low >= b_high || b_low >= a_high) return false;
-  // The spans cross, but slices of one array may interleave. NumPy decides, with a bound on the effort.
-  constexpr int kMaxWork = 1'000'000;
-  try {
-    return py::module_::import("numpy").attr("shares_memory")(a.array, b.array, kMaxWork).cast<bool>();
-  } catch (py::error_already_set&) {
-    return true;
-  }
+  const auto memory = [](const Operand& o) { return MemoryView{o.data(), o.shape, o.strides, o.is_double ? 8 : 4}; };
+  return share_memory(memory(a), memory(b));
 }
 
 // Strides of a dense array whose axes are nested as those of `like`. Axes of size 1 and broadcast axes say nothing

@@ -23,7 +23,7 @@ py::object conv(py::handle x_object, py::handle weight_object, py::handle bias_o
     Status status;
     {
       const py::gil_scoped_release unlocked;
-      status = forward<T>(g.problem, src, weights, bias.data<T>(), bias.stride(), dst, options);
+      status = forward<T>(g.problem, src, weights, bias.vector<T>(), dst, options);
     }
     raise_if_failed(status);
   });
@@ -48,7 +48,7 @@ py::object conv_transpose(py::handle x_object, py::handle weight_object, py::han
     Status status;
     {
       const py::gil_scoped_release unlocked;
-      status = backward_data<T>(g.problem, diff_dst, weights, bias.data<T>(), bias.stride(), diff_src, options);
+      status = backward_data<T>(g.problem, diff_dst, weights, bias.vector<T>(), diff_src, options);
     }
     raise_if_failed(status);
   });

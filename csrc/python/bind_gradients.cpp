@@ -25,7 +25,7 @@ py::object input_grad(py::handle grad_object, py::handle weight_object, py::hand
     Status status;
     {
       const py::gil_scoped_release unlocked;
-      status = backward_data<T>(g.problem, diff_dst, weights, nullptr, 0, diff_src, options);
+      status = backward_data<T>(g.problem, diff_dst, weights, nullptr, diff_src, options);
     }
     raise_if_failed(status);
   });
@@ -75,7 +75,7 @@ py::object bias_grad(py::handle grad_object, py::handle layout_name, py::handle 
     Status status;
     {
       const py::gil_scoped_release unlocked;
-      status = backward_bias<T>(diff_dst, reinterpret_cast<T*>(y.data()), y.strides[0], options);
+      status = backward_bias<T>(diff_dst, {reinterpret_cast<T*>(y.data()), y.strides[0]}, options);
     }
     raise_if_failed(status);
   });

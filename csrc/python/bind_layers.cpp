@@ -43,8 +43,7 @@ py::object dense(py::handle x_object, py::handle weight_object, py::handle bias_
     Status status;
     {
       const py::gil_scoped_release unlocked;
-      status = forward<T>(p, matrix<const T>(x), matrix<const T>(weight), bias.data<T>(), bias.stride(), matrix<T>(y),
-                          options);
+      status = forward<T>(p, matrix<const T>(x), matrix<const T>(weight), bias.vector<T>(), matrix<T>(y), options);
     }
     raise_if_failed(status);
   });

@@ -60,7 +60,7 @@ class PyPlan {
       Status status;
       {
         const py::gil_scoped_release unlocked;
-        status = plan.run(src, dst, threads_);
+        status = plan.run(src, dst, {.threads = threads_});
       }
       raise_if_failed(status);
     });
@@ -81,7 +81,7 @@ class PyPlan {
       Status status;
       {
         const py::gil_scoped_release unlocked;
-        status = plan.update(weights, bias.data<T>(), bias.stride());
+        status = plan.update(weights, bias.vector<T>());
       }
       raise_if_failed(status);
       const std::scoped_lock locked(mutex_);

@@ -23,10 +23,10 @@ struct Gradients {
     Status status;
     {
       const py::gil_scoped_release unlocked;
-      if (wanted[0]) status = backward_data<T>(p, diff_dst, weights, nullptr, 0, diff_src, options);
+      if (wanted[0]) status = backward_data<T>(p, diff_dst, weights, nullptr, diff_src, options);
       if (wanted[1] && status) status = backward_weights<T>(p, diff_dst, src, diff_weights, options);
       if (wanted[2] && status)
-        status = backward_bias<T>(diff_dst, reinterpret_cast<T*>(result[2].data()), result[2].strides[0], options);
+        status = backward_bias<T>(diff_dst, {reinterpret_cast<T*>(result[2].data()), result[2].strides[0]}, options);
     }
     raise_if_failed(status);
   }

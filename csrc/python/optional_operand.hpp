@@ -11,10 +11,10 @@ struct OptionalOperand {
   std::optional<Operand> operand;
 
   const Operand* pointer() const { return operand ? &*operand : nullptr; }
-  int64_t stride() const { return operand ? operand->strides[0] : 0; }
   template <class T>
-  const T* data() const {
-    return operand ? reinterpret_cast<const T*>(operand->data()) : nullptr;
+  VectorView<const T> vector() const {
+    if (!operand) return {};
+    return {reinterpret_cast<const T*>(operand->data()), operand->strides[0]};
   }
 };
 

@@ -203,7 +203,7 @@ void check(int64_t seed) {
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected.at(d) += src.at(s) * weights.at(w); });
   relu(expected);
-  expect_ok(forward<T>(p, src.view, weights.view, bias_data, bias.view.stride[0], dst.view, options), seed);
+  expect_ok(forward<T>(p, src.view, weights.view, {bias_data, bias.view.stride[0]}, dst.view, options), seed);
   compare("forward", seed, dst, expected);
 
   Tensor<T> gradient(dst_shape, random, true);
@@ -215,9 +215,10 @@ void check(int64_t seed) {
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected_src.at(s) += gradient.at(d) * weights.at(w); });
   relu(expected_src);
-  expect_ok(backward_data<T>(p, gradient.view, weights.view, with_bias ? src_bias.view.data : nullptr,
-                             src_bias.view.stride[0], diff_src.view, options),
-            seed);
+  expect_ok(
+      backward_data<T>(p, gradient.view, weights.view,
+                       {with_bias ? src_bias.view.data : nullptr, src_bias.view.stride[0]}, diff_src.view, options),
+      seed);
   compare("backward_data", seed, diff_src, expected_src);
 
   Tensor<T> diff_weights(weight_shape, random, false), expected_weights(weight_shape, random, false);
@@ -231,17 +232,17 @@ void check(int64_t seed) {
   Tensor<T> diff_bias(bias_shape, random, false), expected_bias(bias_shape, random, false);
   for_each_index(bias_shape, [&](const Shape& i) { expected_bias.at(i) = start; });
   for_each_index(dst_shape, [&](const Shape& i) { expected_bias.at({i[1], 0, 0, 0, 0}) += gradient.at(i); });
-  expect_ok(backward_bias<T>(gradient.view, diff_bias.view.data, diff_bias.view.stride[0], options), seed);
+  expect_ok(backward_bias<T>(gradient.view, {diff_bias.view.data, diff_bias.view.stride[0]}, options), seed);
   compare("backward_bias", seed, diff_bias, expected_bias);
 
   Plan<T> plan;
   expect_ok(
       Plan<T>::create(p, dense_view<const T>(nullptr, src_shape), dense_view<const T>(nullptr, dst_shape), false, plan),
       seed);
-  expect_ok(plan.update(weights.view, nullptr, 0), seed);
+  expect_ok(plan.update(weights.view, nullptr), seed);
   Tensor<T> planned(dst_shape, random, false), direct(dst_shape, random, false);
-  expect_ok(plan.run(src.view, planned.view, options.threads), seed);
-  expect_ok(forward<T>(p, src.view, weights.view, nullptr, 0, direct.view), seed);
+  expect_ok(plan.run(src.view, planned.view, {.threads = options.threads}), seed);
+  expect_ok(forward<T>(p, src.view, weights.view, nullptr, direct.view), seed);
   compare("Plan", seed, planned, direct);
 }
 

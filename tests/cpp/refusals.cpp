@@ -36,12 +36,13 @@ ConvProblem huge(std::int64_t channels, std::int64_t taps) {
 
 Status call_forward(const ConvProblem& p, const TensorView<float>& src, const TensorView<float>& weights,
                     const TensorView<float>& dst) {
-  return forward<float>(p, src, weights, nullptr, 0, dst);
+  return forward<float>(p, src, weights, nullptr, dst);
 }
 
 Status huge_forward(std::int64_t channels, std::int64_t taps) {
   const Shape shape{1, channels, 1, 1, taps};
-  return call_forward(huge(channels, taps), one(shape), one(shape), one({1, 1, 1, 1, 1}));
+  static float result = 0;
+  return call_forward(huge(channels, taps), one(shape), one(shape), dense(&result, {1, 1, 1, 1, 1}));
 }
 
 ConvProblem with(void (*change)(ConvProblem&)) {
@@ -84,8 +85,7 @@ const Call kCalls[] = {
        ConvProblem p = small();
        p.src[2] = 30;
        p.dilation[2] = 14;
-       return backward_data<float>(p, one({1, 6, 1, 1, -11}), one(kWeights), nullptr, 0,
-                                   dense(&number, {1, 4, 1, 1, 30}));
+       return backward_data<float>(p, one({1, 6, 1, 1, -11}), one(kWeights), nullptr, dense(&number, {1, 4, 1, 1, 30}));
      }},
     {"src of 2^60 bytes", Code::overflow, [] { return huge_forward(std::int64_t{1} << 40, 1 << 18); }},
     {"a workspace that cannot be", Code::out_of_memory, [] { return huge_forward(std::int64_t{1} << 30, 1 << 18); }},
@@ -97,7 +97,7 @@ const Call kCalls[] = {
      }},
     {"a plan that was not created", Code::invalid_argument,
      [] { return Plan<float>{}.run(one(kSrc), dense(&number, kDst)); }},
-    {"an update of it", Code::invalid_argument, [] { return Plan<float>{}.update(one(kWeights), nullptr, 0); }},
+    {"an update of it", Code::invalid_argument, [] { return Plan<float>{}.update(one(kWeights), nullptr); }},
     {"pooling into less", Code::invalid_argument,
      [] {
        return max_pool_backward<float>(pooling(), one(kPooled), one({1, 4, 1, 1, 8}), dense(&number, {1, 4, 1, 1, 7}));
@@ -121,8 +121,7 @@ const Call kCalls[] = {
      }},
     {"relu of a negative size", Code::invalid_argument,
      [] { return relu<float>({-5}, AnyView<const float>{&number, {4}}, AnyView<float>{&number, {4}}); }},
-    {"a bias gradient into nothing", Code::invalid_argument,
-     [] { return backward_bias<float>(one(kDst), nullptr, 4); }},
+    {"a bias gradient into nothing", Code::invalid_argument, [] { return backward_bias<float>(one(kDst), nullptr); }},
 };
 
 }  // namespace

@@ -4,9 +4,10 @@
 #include <cstdint>
 #include <vector>
 
+#include "tapwise/config.hpp"
 #include "tapwise/operations.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// A view of any rank, for functions that treat every number alike. Strides are in bytes.
 template <class T>
@@ -35,4 +36,4 @@ template <class T>
 Status max_pool_backward(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
                          TensorView<T> diff_src, const Options& options = {});
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
-namespace tapwise {
+#include "tapwise/config.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// Floating-point operations a second of `threads` threads together, in multiply-adds on registers alone on the active
 /// instruction set. Takes about `seconds`; 0 if there is no usable instruction set.
@@ -12,10 +14,10 @@ double measure_fma_peak(double seconds, int threads);
 
 /// Bytes a second of `threads` threads together, reading an array of `bytes` bytes again and again. The best pass of
 /// those that fit into `seconds` (at least two) counts. Throws std::bad_alloc.
-double measure_read_bandwidth(std::int64_t bytes, double seconds, int threads);
+TAPWISE_FUNCTION double measure_read_bandwidth(std::int64_t bytes, double seconds, int threads);
 
 /// The same for a = b + s * c on three arrays of `bytes` bytes together; the bytes of all three count, written ones
 /// once.
-double measure_triad_bandwidth(std::int64_t bytes, double seconds, int threads);
+TAPWISE_FUNCTION double measure_triad_bandwidth(std::int64_t bytes, double seconds, int threads);
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

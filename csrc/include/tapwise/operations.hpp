@@ -1,47 +1,87 @@
 // The operations: convolution forward and backward on views of the caller's memory.
+//
+// All of them: T is float or double. Views must have the shapes that the problem implies, in any strides; results must
+// not overlap operands. Everything is checked before any memory is touched, and what is wrong is a Status; nothing
+// throws, prints or ends the process. Any number of threads may call at once. The same call gives the same bits for any
+// number of threads.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
+#include "tapwise/config.hpp"
+#include "tapwise/parallel.hpp"
 #include "tapwise/problem.hpp"
 #include "tapwise/status.hpp"
 #include "tapwise/view.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 enum class Direction { forward, backward_data, backward_weights, backward_bias };
+
+/// How to compute. `automatic` takes the fastest; so far there is one.
+enum class Algorithm { automatic, direct };
+
+/// Memory that an operation may use while it runs: at least workspace_size() bytes, aligned to kWorkspaceAlignment,
+/// not shared with a call that runs at the same time. Without data the library allocates, and keeps up to 16 MB a
+/// thread for the next call; with it, it allocates nothing.
+struct Workspace {
+  void* data = nullptr;
+  std::int64_t bytes = 0;
+};
+inline constexpr std::int64_t kWorkspaceAlignment = 64;
 
 /// What all operations take beside their operands.
 struct Options {
   bool relu = false;        // forward and transposed only: max(0, .) fused into the store
   bool accumulate = false;  // add into the result instead of overwriting it
   int threads = 0;          // 0: the default, see parallel.hpp
+  Workspace workspace{};
+  const ParallelFor* parallel = nullptr;  // the caller's threads; null: OpenMP's
+  Algorithm algorithm = Algorithm::automatic;
 };
-
-// T is float or double. Views must have the shapes that the problem implies; results must not overlap operands.
-// `bias` is a pointer to out_channels numbers `bias_stride` bytes apart, or null.
 
 /// dst (N, O, *dst) = src (N, C, *src) * weights (O, C / groups, *kernel) + bias (O)
 template <class T>
-Status forward(const ConvProblem& problem, TensorView<const T> src, TensorView<const T> weights, const T* bias,
-               std::int64_t bias_stride, TensorView<T> dst, const Options& options = {});
+Status forward(const ConvProblem& problem, TensorView<const T> src, TensorView<const T> weights,
+               VectorView<const T> bias, TensorView<T> dst, const Options& options = {}) noexcept;
 
 /// diff_src (N, C, *src): the gradient by src, or with a bias of C numbers the transposed convolution of diff_dst.
 /// Of a dilated problem diff_dst may lack up to (dilation - 1) / stride positions at the end of an axis, which count as
 /// zeros: a transposed convolution may have outputs that nothing reaches.
 template <class T>
 Status backward_data(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> weights,
-                     const T* bias, std::int64_t bias_stride, TensorView<T> diff_src, const Options& options = {});
+                     VectorView<const T> bias, TensorView<T> diff_src, const Options& options = {}) noexcept;
 
 /// diff_weights (O, C / groups, *kernel): the gradient by the weights, summed over batch and space.
 template <class T>
 Status backward_weights(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
-                        TensorView<T> diff_weights, const Options& options = {});
+                        TensorView<T> diff_weights, const Options& options = {}) noexcept;
 
-/// diff_bias: the sum of diff_dst (N, O, *dst) over everything but its channels.
+/// diff_bias (O): the sum of diff_dst (N, O, *dst) over everything but its channels.
 template <class T>
-Status backward_bias(TensorView<const T> diff_dst, T* diff_bias, std::int64_t stride, const Options& options = {});
+Status backward_bias(TensorView<const T> diff_dst, VectorView<T> diff_bias, const Options& options = {}) noexcept;
+
+/// Where backward() puts its results. Those without data are not wanted.
+template <class T>
+struct Gradients {
+  TensorView<T> diff_src, diff_weights;
+  VectorView<T> diff_bias;
+};
+
+/// All gradients in one call: backward_data, backward_weights and backward_bias of the same diff_dst. A workspace must
+/// be large enough for the largest of them. Everything is checked before the first of them is written.
+template <class T>
+Status backward(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
+                TensorView<const T> weights, const Gradients<T>& gradients, const Options& options = {}) noexcept;
+
+/// The transposed convolution: dst (N, C, *src) of src (N, O, *dst), where `problem` is the convolution that it
+/// transposes, with weights (O, C / groups, *kernel) and a bias of C numbers.
+template <class T>
+Status transposed(const ConvProblem& problem, TensorView<const T> src, TensorView<const T> weights,
+                  VectorView<const T> bias, TensorView<T> dst, const Options& options = {}) noexcept {
+  return backward_data<T>(problem, src, weights, bias, dst, options);
+}
 
 /// What a direction would do: for explain() and for tests.
 struct Description {
@@ -65,6 +105,16 @@ struct Description {
 /// `src` and `dst` matter by their strides only; their data is not touched.
 template <class T>
 Status describe(const ConvProblem& problem, Direction direction, TensorView<const T> src, TensorView<const T> dst,
-                const Options& options, Description& description);
+                const Options& options, Description& description) noexcept;
 
-}  // namespace tapwise
+/// The workspace that a call on views of these strides needs, with these options.
+template <class T>
+Status workspace_size(const ConvProblem& problem, Direction direction, TensorView<const T> src, TensorView<const T> dst,
+                      const Options& options, std::int64_t& bytes) noexcept;
+
+/// The workspace that suffices for dense views with channels first as well as last (NCHW and NHWC).
+template <class T>
+Status workspace_size(const ConvProblem& problem, Direction direction, const Options& options,
+                      std::int64_t& bytes) noexcept;
+
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

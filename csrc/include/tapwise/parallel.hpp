@@ -1,22 +1,24 @@
-// Threads: how many, and the one loop that uses them.
+// Threads: how many, and whose.
 #pragma once
 
 #include <cstdint>
 
-namespace tapwise {
+#include "tapwise/config.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// The CPUs that this process may use: its affinity mask and its cgroup quota, whichever is smaller.
-int available_cpus() noexcept;
+TAPWISE_FUNCTION int available_cpus() noexcept;
 
 /// The process-wide default; 0 restores available_cpus().
-void set_num_threads(int threads) noexcept;
+TAPWISE_FUNCTION void set_num_threads(int threads) noexcept;
 
 /// What an operation with Options::threads == 0 uses in this thread: the innermost ThreadScope, else the
 /// default, never more than what omp_set_num_threads (or threadpoolctl) has lowered OpenMP to.
-int get_num_threads() noexcept;
+TAPWISE_FUNCTION int get_num_threads() noexcept;
 
 /// The calling thread's own override, 0 for none; returns the previous one. ThreadScope's two halves.
-int exchange_thread_override(int threads) noexcept;
+TAPWISE_FUNCTION int exchange_thread_override(int threads) noexcept;
 
 struct ThreadScope {
   explicit ThreadScope(int threads) noexcept : previous(exchange_thread_override(threads)) {}
@@ -27,21 +29,18 @@ struct ThreadScope {
 };
 
 /// Whether this build has OpenMP. Without it every loop runs in the calling thread.
-bool has_openmp() noexcept;
+TAPWISE_FUNCTION bool has_openmp() noexcept;
 
-namespace detail {
-void parallel_for(std::int64_t items, int threads, void (*body)(const void* context, std::int64_t item, int thread),
-                  const void* context) noexcept;
-}
+/// Somebody else's threads, such as a thread pool: passed in Options, they run a call in place of OpenMP's.
+struct ParallelFor {
+  /// Calls body(state, item, worker) once for every item in [0, items) and returns when all of them have. Items may run
+  /// in any order and at the same time, but never two with the same worker in [0, workers). A body neither throws nor
+  /// waits for another.
+  void (*run)(void* context, std::int64_t items, int workers, void (*body)(void* state, std::int64_t item, int worker),
+              void* state) = nullptr;
+  void* context = nullptr;
+  /// The most workers that run() is asked to use; every one needs scratch memory of its own.
+  int workers = 1;
+};
 
-/// body(item, thread) for item in [0, items), thread in [0, threads). Items are handed out one by one as threads
-/// become free, so that a result must never depend on which thread computed it.
-template <class Body>
-void parallel_for(std::int64_t items, int threads, const Body& body) noexcept {
-  detail::parallel_for(
-      items, threads,
-      [](const void* context, std::int64_t item, int thread) { (*static_cast<const Body*>(context))(item, thread); },
-      &body);
-}
-
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

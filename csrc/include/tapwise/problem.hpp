@@ -4,9 +4,10 @@
 #include <array>
 #include <cstdint>
 
+#include "tapwise/config.hpp"
 #include "tapwise/status.hpp"
 
-namespace tapwise {
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 /// One number per spatial axis: depth, height, width. A 2-D problem leaves depth at its default, a 1-D
 /// problem depth and height.
@@ -38,12 +39,12 @@ struct ConvProblem {
 inline constexpr std::int64_t kMaxExtent = std::int64_t{1} << 40;
 
 /// Code::ok, or the first thing that is wrong with the geometry. Memory is not looked at.
-Status validate(const ConvProblem& problem) noexcept;
+TAPWISE_FUNCTION Status validate(const ConvProblem& problem) noexcept;
 
 /// The number of output positions along each axis. The problem must be valid.
-Spatial dst_size(const ConvProblem& problem) noexcept;
+TAPWISE_FUNCTION Spatial dst_size(const ConvProblem& problem) noexcept;
 
 /// Twice the number of products with real input (products with padding are not counted).
-double flops(const ConvProblem& problem) noexcept;
+TAPWISE_FUNCTION double flops(const ConvProblem& problem) noexcept;
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

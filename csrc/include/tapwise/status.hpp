@@ -4,7 +4,9 @@
 #include <cstdarg>
 #include <cstdio>
 
-namespace tapwise {
+#include "tapwise/config.hpp"
+
+namespace tapwise::inline TAPWISE_NAMESPACE {
 
 enum class Code {
   ok,
@@ -12,6 +14,7 @@ enum class Code {
   overflow,          // a size whose product does not fit into 63 bits
   unsupported,       // an algorithm or instruction set that is not there
   out_of_memory,     // scratch could not be allocated
+  bad_workspace,     // the caller's workspace is too small or misaligned
 };
 
 /// A code and, where it is not Code::ok, a sentence that names the operand, what was expected and what was got.
@@ -32,4 +35,4 @@ struct [[nodiscard]] Status {
   }
 };
 
-}  // namespace tapwise
+}  // namespace tapwise::inline TAPWISE_NAMESPACE

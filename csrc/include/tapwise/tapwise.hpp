@@ -11,3 +11,7 @@
 #include "tapwise/status.hpp"
 #include "tapwise/version.hpp"
 #include "tapwise/view.hpp"
+
+#if defined(TAPWISE_HEADER_ONLY)
+#include "tapwise/core/header_only.hpp"
+#endif
