@@ -8,70 +8,70 @@
 #include "unaligned.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  // Which positions of diff_src a tap reaches, and what the others become: the bias, or zero.
-  template <class T>
-  struct Uncovered {
-    const BackwardData<T>& lowered;
-    const TensorView<T>& view;
-    Bias<T> bias;
-    const Options& options;
-    const std::array<bool, 3> all{covers_all(0), covers_all(1), covers_all(2)};
+inline namespace TAPWISE_PRIVATE {
+// Which positions of diff_src a tap reaches, and what the others become: the bias, or zero.
+template <class T>
+struct Uncovered {
+  const BackwardData<T>& lowered;
+  const TensorView<T>& view;
+  Bias<T> bias;
+  const Options& options;
+  const std::array<bool, 3> all{covers_all(0), covers_all(1), covers_all(2)};
 
-    bool meets(std::size_t axis, int64_t i) const { return all[axis] || lowered.covers(axis, i); }
+  bool meets(std::size_t axis, int64_t i) const { return all[axis] || lowered.covers(axis, i); }
 
-    T value_of(int64_t channel) const {
-      return bias.data == nullptr ? T{0} : load<T>(reinterpret_cast<const byte*>(bias.data) + channel * bias.stride);
-    }
+  T value_of(int64_t channel) const {
+    return bias.data == nullptr ? T{0} : load<T>(reinterpret_cast<const byte*>(bias.data) + channel * bias.stride);
+  }
 
-    /// Fills what is uncovered in some channels and positions of an image. Along the rows it may write to covered
-    /// positions, too, if they have not been computed yet and are not to be added to.
-    void fill(int64_t image, Range channels, const std::array<Range, 3>& at) const {
-      if (options.accumulate && bias.data == nullptr && !options.relu) return;
-      byte* const base = reinterpret_cast<byte*>(view.data) + image * view.stride[0];
-      const auto put = [&](byte* to, T value) {
-        const T sum = options.accumulate ? value + load<T>(to) : value;
-        store<T>(to, options.relu && sum < T{0} ? T{0} : sum);
-      };
-      const bool by_channels = std::abs(view.stride[1]) < std::abs(view.stride[4]);
-      for (int64_t d = at[0].first; d < at[0].last; ++d) {
-        for (int64_t h = at[1].first; h < at[1].last; ++h) {
-          byte* const row = base + d * view.stride[2] + h * view.stride[3];
-          const bool row_meets = meets(0, d) && meets(1, h);
-          if (by_channels) {
-            for (int64_t w = at[2].first; w < at[2].last; ++w) {
-              if (row_meets && meets(2, w)) continue;
-              byte* const pixel = row + w * view.stride[4] + channels.first * view.stride[1];
-              if (clear(pixel, view.stride[1], channels.size())) continue;
-              for (int64_t c = channels.first; c < channels.last; ++c)
-                put(row + w * view.stride[4] + c * view.stride[1], value_of(c));
-            }
-            continue;
+  /// Fills what is uncovered in some channels and positions of an image. Along the rows it may write to covered
+  /// positions, too, if they have not been computed yet and are not to be added to.
+  void fill(int64_t image, Range channels, const std::array<Range, 3>& at) const {
+    if (options.accumulate && bias.data == nullptr && !options.relu) return;
+    byte* const base = reinterpret_cast<byte*>(view.data) + image * view.stride[0];
+    const auto put = [&](byte* to, T value) {
+      const T sum = options.accumulate ? value + load<T>(to) : value;
+      store<T>(to, options.relu && sum < T{0} ? T{0} : sum);
+    };
+    const bool by_channels = std::abs(view.stride[1]) < std::abs(view.stride[4]);
+    for (int64_t d = at[0].first; d < at[0].last; ++d) {
+      for (int64_t h = at[1].first; h < at[1].last; ++h) {
+        byte* const row = base + d * view.stride[2] + h * view.stride[3];
+        const bool row_meets = meets(0, d) && meets(1, h);
+        if (by_channels) {
+          for (int64_t w = at[2].first; w < at[2].last; ++w) {
+            if (row_meets && meets(2, w)) continue;
+            byte* const pixel = row + w * view.stride[4] + channels.first * view.stride[1];
+            if (clear(pixel, view.stride[1], channels.size())) continue;
+            for (int64_t c = channels.first; c < channels.last; ++c)
+              put(row + w * view.stride[4] + c * view.stride[1], value_of(c));
           }
-          if (row_meets && all[2]) continue;
-          for (int64_t c = channels.first; c < channels.last; ++c) {
-            if (clear(row + at[2].first * view.stride[4] + c * view.stride[1], view.stride[4], at[2].size())) continue;
-            const T value = value_of(c);
-            for (int64_t w = at[2].first; w < at[2].last; ++w)
-              if (!options.accumulate || !row_meets || !meets(2, w))
-                put(row + w * view.stride[4] + c * view.stride[1], value);
-          }
+          continue;
+        }
+        if (row_meets && all[2]) continue;
+        for (int64_t c = channels.first; c < channels.last; ++c) {
+          if (clear(row + at[2].first * view.stride[4] + c * view.stride[1], view.stride[4], at[2].size())) continue;
+          const T value = value_of(c);
+          for (int64_t w = at[2].first; w < at[2].last; ++w)
+            if (!options.accumulate || !row_meets || !meets(2, w))
+              put(row + w * view.stride[4] + c * view.stride[1], value);
         }
       }
     }
+  }
 
-   private:
-    // Dense numbers that become zero, which is the usual case.
-    bool clear(byte* first, int64_t step, int64_t count) const {
-      if (options.accumulate || bias.data != nullptr || step != int64_t{sizeof(T)}) return false;
-      std::memset(first, 0, static_cast<std::size_t>(count) * sizeof(T));
-      return true;
-    }
+ private:
+  // Dense numbers that become zero, which is the usual case.
+  bool clear(byte* first, int64_t step, int64_t count) const {
+    if (options.accumulate || bias.data != nullptr || step != int64_t{sizeof(T)}) return false;
+    std::memset(first, 0, static_cast<std::size_t>(count) * sizeof(T));
+    return true;
+  }
 
-    bool covers_all(std::size_t axis) const { return lowered.covers_all(axis); }
-  };
+  bool covers_all(std::size_t axis) const { return lowered.covers_all(axis); }
+};
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 Status run_backward_data(const BackwardData<T>& lowered, const kernels::Kernels<T>& k, Bias<T> bias,

@@ -10,57 +10,57 @@
 #include "unaligned.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  using kernels::byte;
-  using kernels::int64_t;
+inline namespace TAPWISE_PRIVATE {
+using kernels::byte;
+using kernels::int64_t;
 
-  // Chunks are cut by shape, so that the order of the sum does not depend on the threads. Each has one sum per channel.
-  constexpr int64_t kMostChunks = 64;
-  constexpr int64_t kChunkSumBytes = 1 << 20;
-  constexpr int64_t kRunOfRows = 512, kRunOfPixels = 32768;
+// Chunks are cut by shape, so that the order of the sum does not depend on the threads. Each has one sum per channel.
+constexpr int64_t kMostChunks = 64;
+constexpr int64_t kChunkSumBytes = 1 << 20;
+constexpr int64_t kRunOfRows = 512, kRunOfPixels = 32768;
 
-  // The positions of a tensor as a list of runs: `count` positions, `step` bytes apart, for every index of the outer
-  // axes.
-  struct Runs {
-    bool channels_dense;
-    int64_t outer_count[4], outer_step[4];  // the run's own pieces are the last
-    int64_t length, piece, step;
-    int64_t pieces;  // all of them
-    int64_t chunks;
-  };
+// The positions of a tensor as a list of runs: `count` positions, `step` bytes apart, for every index of the outer
+// axes.
+struct Runs {
+  bool channels_dense;
+  int64_t outer_count[4], outer_step[4];  // the run's own pieces are the last
+  int64_t length, piece, step;
+  int64_t pieces;  // all of them
+  int64_t chunks;
+};
 
-  template <class T>
-  Runs runs_of(const TensorView<const T>& t) {
-    Runs r{};
-    r.channels_dense = t.stride[1] == int64_t{sizeof(T)} || t.shape[1] == 1;
-    // Neighbouring axes that lie in memory as one are one.
-    std::pair<int64_t, int64_t> axes[4] = {{1, 0}};
-    std::size_t count = 0;
-    for (const std::size_t a : {0u, 2u, 3u, 4u}) {
-      if (t.shape[a] == 1) continue;
-      if (count > 0 && axes[count - 1].second == t.shape[a] * t.stride[a]) {
-        axes[count - 1] = {axes[count - 1].first * t.shape[a], t.stride[a]};
-      } else {
-        axes[count++] = {t.shape[a], t.stride[a]};
-      }
+template <class T>
+Runs runs_of(const TensorView<const T>& t) {
+  Runs r{};
+  r.channels_dense = t.stride[1] == int64_t{sizeof(T)} || t.shape[1] == 1;
+  // Neighbouring axes that lie in memory as one are one.
+  std::pair<int64_t, int64_t> axes[4] = {{1, 0}};
+  std::size_t count = 0;
+  for (const std::size_t a : {0u, 2u, 3u, 4u}) {
+    if (t.shape[a] == 1) continue;
+    if (count > 0 && axes[count - 1].second == t.shape[a] * t.stride[a]) {
+      axes[count - 1] = {axes[count - 1].first * t.shape[a], t.stride[a]};
+    } else {
+      axes[count++] = {t.shape[a], t.stride[a]};
     }
-    std::fill(std::begin(r.outer_count), std::end(r.outer_count), 1);
-    for (std::size_t a = 0; a + 1 < count; ++a) std::tie(r.outer_count[a], r.outer_step[a]) = axes[a];
-    std::tie(r.length, r.step) = axes[count > 0 ? count - 1 : 0];
-    // A single channel's pixels are summed along the lanes where they are dense.
-    if (t.shape[1] == 1) r.channels_dense = r.step != int64_t{sizeof(T)};
-    r.piece = std::min(r.length, r.channels_dense ? kRunOfRows : kRunOfPixels);
-    if (r.piece > 0) {
-      r.outer_count[3] = ceil_div(r.length, r.piece);
-      r.outer_step[3] = r.piece * r.step;
-    }
-    r.pieces = r.outer_count[0] * r.outer_count[1] * r.outer_count[2] * r.outer_count[3];
-    const int64_t affordable = kChunkSumBytes / (t.shape[1] * int64_t{sizeof(T)} + 1);
-    r.chunks = std::max<int64_t>(1, std::min({kMostChunks, r.pieces, affordable}));
-    return r;
   }
+  std::fill(std::begin(r.outer_count), std::end(r.outer_count), 1);
+  for (std::size_t a = 0; a + 1 < count; ++a) std::tie(r.outer_count[a], r.outer_step[a]) = axes[a];
+  std::tie(r.length, r.step) = axes[count > 0 ? count - 1 : 0];
+  // A single channel's pixels are summed along the lanes where they are dense.
+  if (t.shape[1] == 1) r.channels_dense = r.step != int64_t{sizeof(T)};
+  r.piece = std::min(r.length, r.channels_dense ? kRunOfRows : kRunOfPixels);
+  if (r.piece > 0) {
+    r.outer_count[3] = ceil_div(r.length, r.piece);
+    r.outer_step[3] = r.piece * r.step;
+  }
+  r.pieces = r.outer_count[0] * r.outer_count[1] * r.outer_count[2] * r.outer_count[3];
+  const int64_t affordable = kChunkSumBytes / (t.shape[1] * int64_t{sizeof(T)} + 1);
+  r.chunks = std::max<int64_t>(1, std::min({kMostChunks, r.pieces, affordable}));
+  return r;
+}
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 Status run_bias_gradient(const TensorView<const T>& t, VectorView<T> diff_bias, const Options& options,

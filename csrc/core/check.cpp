@@ -6,12 +6,12 @@
 #include "checked.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  constexpr std::int64_t kMostReach = std::int64_t{1} << 62;
+inline namespace TAPWISE_PRIVATE {
+constexpr std::int64_t kMostReach = std::int64_t{1} << 62;
 
-  inline std::int64_t magnitude(std::int64_t stride) noexcept { return stride < 0 ? -stride : stride; }
+inline std::int64_t magnitude(std::int64_t stride) noexcept { return stride < 0 ? -stride : stride; }
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 bool overlaps_itself(std::span<const std::int64_t> shape, std::span<const std::int64_t> stride,
                      std::int64_t element_bytes) noexcept {

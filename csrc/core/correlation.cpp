@@ -9,115 +9,115 @@
 #include "checked.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  template <class T>
-  ActivationStrides activation_strides(const TensorView<const T>& view, int64_t channels_per_group) {
-    return {view.stride[0],
-            view.stride[1] * channels_per_group,
-            view.stride[1],
-            {view.stride[2], view.stride[3], view.stride[4]}};
+inline namespace TAPWISE_PRIVATE {
+template <class T>
+ActivationStrides activation_strides(const TensorView<const T>& view, int64_t channels_per_group) {
+  return {view.stride[0],
+          view.stride[1] * channels_per_group,
+          view.stride[1],
+          {view.stride[2], view.stride[3], view.stride[4]}};
+}
+
+template <class T>
+byte* base(const TensorView<const T>& view) {
+  return reinterpret_cast<byte*>(const_cast<T*>(view.data));
+}
+
+// Views that only describe (for a plan, for explain) have no data to point into.
+template <class Byte>
+void advance(Byte*& pointer, int64_t bytes) {
+  if (pointer != nullptr) pointer += bytes;
+}
+
+inline bool dense_pointwise(const Axis& a) { return a.taps == 1 && a.stride == 1 && a.offset == 0 && a.in == a.out; }
+
+// Two axes that no tap and no padding distinguishes, and that lie in memory as one, are one. Only axes of a single
+// tap merge, so the order of the packed weights does not depend on the strides of activations: a Plan relies on that.
+inline void merge_into_next(Correlation& c, std::size_t outer) {
+  const std::size_t inner = outer + 1;
+  Axis& o = c.axis[outer];
+  Axis& i = c.axis[inner];
+  if (o.out == 1 || !dense_pointwise(o) || !dense_pointwise(i)) return;
+  if (c.src_stride.space[outer] != i.in * c.src_stride.space[inner]) return;
+  if (c.dst_stride.space[outer] != i.out * c.dst_stride.space[inner]) return;
+  i.out = i.in = i.out * o.out;
+  o = Axis{};
+}
+
+inline void swap_axes(Correlation& c, std::size_t a, std::size_t b) {
+  std::swap(c.axis[a], c.axis[b]);
+  std::swap(c.src_stride.space[a], c.src_stride.space[b]);
+  std::swap(c.dst_stride.space[a], c.dst_stride.space[b]);
+  std::swap(c.weights_stride.tap[a], c.weights_stride.tap[b]);
+}
+
+// Rows of the register tile run along the last axis. Where that one is short, another serves better; where there is
+// none (dense layers, 1x1 images), the batch does.
+constexpr int64_t kShortRow = 8;
+
+inline void simplify(Correlation& c) {
+  merge_into_next(c, 1);
+  if (c.axis[1].out == 1 && c.axis[1].trivial()) swap_axes(c, 0, 1);
+  merge_into_next(c, 1);
+  Axis& last = c.axis[2];
+  if (last.out < kShortRow) {
+    const std::size_t longest = c.axis[0].out > c.axis[1].out ? 0 : 1;
+    if (c.axis[longest].out > last.out) swap_axes(c, longest, 2);
   }
-
-  template <class T>
-  byte* base(const TensorView<const T>& view) {
-    return reinterpret_cast<byte*>(const_cast<T*>(view.data));
+  if (last.trivial() && c.batch > 1) {
+    advance(c.src, last.offset * c.src_stride.space[2]);
+    last = Axis{.out = c.batch, .in = c.batch};
+    c.src_stride.space[2] = c.src_stride.n;
+    c.dst_stride.space[2] = c.dst_stride.n;
+    c.batch = 1;
   }
+}
 
-  // Views that only describe (for a plan, for explain) have no data to point into.
-  template <class Byte>
-  void advance(Byte * &pointer, int64_t bytes) {
-    if (pointer != nullptr) pointer += bytes;
+// Steps that are never taken may be any number; as 1 they stay out of arithmetic, and let more axes merge.
+inline Axis tidy(Axis a) {
+  if (a.out == 1) a.stride = 1;
+  if (a.taps == 1) a.dilation = 1;
+  return a;
+}
+
+// The taps of one axis that reach the positions i = phase (mod stride) of diff_src.
+struct AxisPhase {
+  Axis axis;
+  int64_t first_dst;            // the first i
+  int64_t first_tap, tap_step;  // in the weights, in the order in which the axis walks them
+};
+
+// i meets tap k where i + pad - k * dilation is a multiple of stride, at position (i + pad - k * dilation) / stride
+// of diff_dst. With g = gcd(stride, dilation) the taps of one phase are k0, k0 + stride / g, ..., and successive ones
+// reach dilation / g positions further back. A phase is known by its smallest tap, k0.
+inline int64_t phase_of(const ConvProblem& p, std::size_t a, int64_t k0) {
+  const int64_t s = p.stride[a];
+  return ((k0 * p.dilation[a] - p.pad_low[a]) % s + s) % s;
+}
+
+// The x with a * x = 1 (mod m), for coprime a and m: Euclid's extended algorithm.
+inline int64_t inverse_of(int64_t a, int64_t m) {
+  int64_t r = m, next_r = a % m, x = 0, next_x = 1;
+  while (next_r != 0) {
+    const int64_t q = r / next_r;
+    r = std::exchange(next_r, r - q * next_r);
+    x = std::exchange(next_x, x - q * next_x);
   }
+  return (x % m + m) % m;
+}
 
-  inline bool dense_pointwise(const Axis& a) { return a.taps == 1 && a.stride == 1 && a.offset == 0 && a.in == a.out; }
+inline AxisPhase axis_phase(const ConvProblem& p, std::size_t a, int64_t k0, int64_t diff_dst_size) {
+  const int64_t s = p.stride[a], d = p.dilation[a], g = std::gcd(s, d), tap_step = s / g, back = d / g;
+  const int64_t phase = phase_of(p, a, k0), count = ceil_div(p.kernel[a] - k0, tap_step);
+  const Axis axis{.out = ceil_div(p.src[a] - phase, s),
+                  .in = diff_dst_size,
+                  .taps = count,
+                  .dilation = back,
+                  .offset = (phase + p.pad_low[a] - k0 * d) / s - (count - 1) * back};
+  return {tidy(axis), phase, k0 + (count - 1) * tap_step, -tap_step};
+}
 
-  // Two axes that no tap and no padding distinguishes, and that lie in memory as one, are one. Only axes of a single
-  // tap merge, so the order of the packed weights does not depend on the strides of activations: a Plan relies on that.
-  inline void merge_into_next(Correlation & c, std::size_t outer) {
-    const std::size_t inner = outer + 1;
-    Axis& o = c.axis[outer];
-    Axis& i = c.axis[inner];
-    if (o.out == 1 || !dense_pointwise(o) || !dense_pointwise(i)) return;
-    if (c.src_stride.space[outer] != i.in * c.src_stride.space[inner]) return;
-    if (c.dst_stride.space[outer] != i.out * c.dst_stride.space[inner]) return;
-    i.out = i.in = i.out * o.out;
-    o = Axis{};
-  }
-
-  inline void swap_axes(Correlation & c, std::size_t a, std::size_t b) {
-    std::swap(c.axis[a], c.axis[b]);
-    std::swap(c.src_stride.space[a], c.src_stride.space[b]);
-    std::swap(c.dst_stride.space[a], c.dst_stride.space[b]);
-    std::swap(c.weights_stride.tap[a], c.weights_stride.tap[b]);
-  }
-
-  // Rows of the register tile run along the last axis. Where that one is short, another serves better; where there is
-  // none (dense layers, 1x1 images), the batch does.
-  constexpr int64_t kShortRow = 8;
-
-  inline void simplify(Correlation & c) {
-    merge_into_next(c, 1);
-    if (c.axis[1].out == 1 && c.axis[1].trivial()) swap_axes(c, 0, 1);
-    merge_into_next(c, 1);
-    Axis& last = c.axis[2];
-    if (last.out < kShortRow) {
-      const std::size_t longest = c.axis[0].out > c.axis[1].out ? 0 : 1;
-      if (c.axis[longest].out > last.out) swap_axes(c, longest, 2);
-    }
-    if (last.trivial() && c.batch > 1) {
-      advance(c.src, last.offset * c.src_stride.space[2]);
-      last = Axis{.out = c.batch, .in = c.batch};
-      c.src_stride.space[2] = c.src_stride.n;
-      c.dst_stride.space[2] = c.dst_stride.n;
-      c.batch = 1;
-    }
-  }
-
-  // Steps that are never taken may be any number; as 1 they stay out of arithmetic, and let more axes merge.
-  inline Axis tidy(Axis a) {
-    if (a.out == 1) a.stride = 1;
-    if (a.taps == 1) a.dilation = 1;
-    return a;
-  }
-
-  // The taps of one axis that reach the positions i = phase (mod stride) of diff_src.
-  struct AxisPhase {
-    Axis axis;
-    int64_t first_dst;            // the first i
-    int64_t first_tap, tap_step;  // in the weights, in the order in which the axis walks them
-  };
-
-  // i meets tap k where i + pad - k * dilation is a multiple of stride, at position (i + pad - k * dilation) / stride
-  // of diff_dst. With g = gcd(stride, dilation) the taps of one phase are k0, k0 + stride / g, ..., and successive ones
-  // reach dilation / g positions further back. A phase is known by its smallest tap, k0.
-  inline int64_t phase_of(const ConvProblem& p, std::size_t a, int64_t k0) {
-    const int64_t s = p.stride[a];
-    return ((k0 * p.dilation[a] - p.pad_low[a]) % s + s) % s;
-  }
-
-  // The x with a * x = 1 (mod m), for coprime a and m: Euclid's extended algorithm.
-  inline int64_t inverse_of(int64_t a, int64_t m) {
-    int64_t r = m, next_r = a % m, x = 0, next_x = 1;
-    while (next_r != 0) {
-      const int64_t q = r / next_r;
-      r = std::exchange(next_r, r - q * next_r);
-      x = std::exchange(next_x, x - q * next_x);
-    }
-    return (x % m + m) % m;
-  }
-
-  inline AxisPhase axis_phase(const ConvProblem& p, std::size_t a, int64_t k0, int64_t diff_dst_size) {
-    const int64_t s = p.stride[a], d = p.dilation[a], g = std::gcd(s, d), tap_step = s / g, back = d / g;
-    const int64_t phase = phase_of(p, a, k0), count = ceil_div(p.kernel[a] - k0, tap_step);
-    const Axis axis{.out = ceil_div(p.src[a] - phase, s),
-                    .in = diff_dst_size,
-                    .taps = count,
-                    .dilation = back,
-                    .offset = (phase + p.pad_low[a] - k0 * d) / s - (count - 1) * back};
-    return {tidy(axis), phase, k0 + (count - 1) * tap_step, -tap_step};
-  }
-
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src_view,

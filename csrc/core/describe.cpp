@@ -7,97 +7,96 @@
 #include "weight_gradient.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  inline void choose(Description & d, const char* sentence) {
-    for (const char*& choice : d.choices)
-      if (choice == nullptr) return static_cast<void>(choice = sentence);
-  }
+inline namespace TAPWISE_PRIVATE {
+inline void choose(Description& d, const char* sentence) {
+  for (const char*& choice : d.choices)
+    if (choice == nullptr) return static_cast<void>(choice = sentence);
+}
 
-  template <class Plan>
-  void describe_tile(const Plan& plan, Description& d) {
-    d.lane_speed[0] = plan.lane_speed.channels;
-    d.lane_speed[1] = plan.lane_speed.pixels;
-    d.lane_speed[2] = plan.lane_speed.groups;
-    d.lanes = name(plan.lanes);
-    d.tile_rows = static_cast<int>(plan.rows);
-    d.tile_vectors = plan.vectors;
-  }
+template <class Plan>
+void describe_tile(const Plan& plan, Description& d) {
+  d.lane_speed[0] = plan.lane_speed.channels;
+  d.lane_speed[1] = plan.lane_speed.pixels;
+  d.lane_speed[2] = plan.lane_speed.groups;
+  d.lanes = name(plan.lanes);
+  d.tile_rows = static_cast<int>(plan.rows);
+  d.tile_vectors = plan.vectors;
+}
 
-  inline const char* reading_of(const CorrelatePlan& plan) {
-    if (plan.in_place) return "activations are read where they lie, and taps that meet padding are left out";
-    switch (plan.lanes) {
-      case Lanes::pixels:
-        return "activations go through a band: vectors of pixels need their padding as zeros";
-      case Lanes::groups:
-        return "activations go through a band: groups do not lie side by side";
-      case Lanes::channels:
-        break;
-    }
-    return "activations go through a band: where they lie, lines of the cache would push each other out";
+inline const char* reading_of(const CorrelatePlan& plan) {
+  if (plan.in_place) return "activations are read where they lie, and taps that meet padding are left out";
+  switch (plan.lanes) {
+    case Lanes::pixels:
+      return "activations go through a band: vectors of pixels need their padding as zeros";
+    case Lanes::groups:
+      return "activations go through a band: groups do not lie side by side";
+    case Lanes::channels:
+      break;
   }
+  return "activations go through a band: where they lie, lines of the cache would push each other out";
+}
 
-  inline const char* order_of(const CorrelatePlan& plan) {
-    if (plan.pack_in_item)
-      return "each piece packs the one panel of weights that it uses: all weights passing by each image would cost "
-             "more";
-    if (plan.panels_inside) return "all weights pass by each tile: they fit into the second-level cache";
-    return "all tiles of a block pass by each panel of weights: the weights are too large for the cache";
-  }
+inline const char* order_of(const CorrelatePlan& plan) {
+  if (plan.pack_in_item)
+    return "each piece packs the one panel of weights that it uses: all weights passing by each image would cost "
+           "more";
+  if (plan.panels_inside) return "all weights pass by each tile: they fit into the second-level cache";
+  return "all tiles of a block pass by each panel of weights: the weights are too large for the cache";
+}
 
-  template <class T>
-  void describe_jobs(const Jobs<T>& jobs, const Options& options, Description& d) {
-    d.threads = std::max(d.threads, threads_for(options, jobs.work, jobs.items));
-    d.jobs += jobs.count;
-    d.items += jobs.items;
-    d.packed_bytes = std::max(d.packed_bytes, jobs.packed_bytes());
-    d.scratch_bytes = std::max(d.scratch_bytes, jobs.scratch_bytes);
-    d.workspace_bytes = std::max(d.workspace_bytes, jobs.workspace_bytes(threads_for(options, jobs.work, jobs.items)));
-    describe_tile(jobs.first, d);
-    const CorrelatePlan& plan = jobs.first;
-    d.in_place = plan.in_place;
-    if (d.choices[0] != nullptr) return;
-    choose(d, reading_of(plan));
-    choose(d, order_of(plan));
-  }
+template <class T>
+void describe_jobs(const Jobs<T>& jobs, const Options& options, Description& d) {
+  d.threads = std::max(d.threads, threads_for(options, jobs.work, jobs.items));
+  d.jobs += jobs.count;
+  d.items += jobs.items;
+  d.packed_bytes = std::max(d.packed_bytes, jobs.packed_bytes());
+  d.scratch_bytes = std::max(d.scratch_bytes, jobs.scratch_bytes);
+  d.workspace_bytes = std::max(d.workspace_bytes, jobs.workspace_bytes(threads_for(options, jobs.work, jobs.items)));
+  describe_tile(jobs.first, d);
+  const CorrelatePlan& plan = jobs.first;
+  d.in_place = plan.in_place;
+  if (d.choices[0] != nullptr) return;
+  choose(d, reading_of(plan));
+  choose(d, order_of(plan));
+}
 
-  inline void describe_few_channels(const FewChannelsPlan& plan, const ConvProblem& p, const Options& options,
-                                    int64_t element_bytes, Description& d) {
-    d.lanes = name(Lanes::pixels);
-    d.tile_rows = static_cast<int>(plan.panel_rows);
-    d.tile_vectors = plan.vectors;
-    d.jobs = 1;
-    d.items = plan.items;
-    d.threads = threads_for(options, flops(p), plan.items);
-    d.packed_bytes = capped_product(plan.packed_numbers, element_bytes);
-    d.scratch_bytes = plan.scratch_bytes;
-    d.workspace_bytes = workspace_bytes(plan, d.threads, element_bytes);
-    choose(d,
-           "rows of a tile are channels times phases of the stride: channels alone would fill neither rows nor lanes");
-    choose(d, "activations go through a band: vectors of pixels need their padding as zeros");
-  }
+inline void describe_few_channels(const FewChannelsPlan& plan, const ConvProblem& p, const Options& options,
+                                  int64_t element_bytes, Description& d) {
+  d.lanes = name(Lanes::pixels);
+  d.tile_rows = static_cast<int>(plan.panel_rows);
+  d.tile_vectors = plan.vectors;
+  d.jobs = 1;
+  d.items = plan.items;
+  d.threads = threads_for(options, flops(p), plan.items);
+  d.packed_bytes = capped_product(plan.packed_numbers, element_bytes);
+  d.scratch_bytes = plan.scratch_bytes;
+  d.workspace_bytes = workspace_bytes(plan, d.threads, element_bytes);
+  choose(d, "rows of a tile are channels times phases of the stride: channels alone would fill neither rows nor lanes");
+  choose(d, "activations go through a band: vectors of pixels need their padding as zeros");
+}
 
-  template <class T>
-  void describe_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k, const Options& options,
-                                Description& d) {
-    const WeightGradientPlan plan = plan_weight_gradient(c, k);
-    d.threads = threads_for(options, flops_of(c), plan.items());
-    d.items = plan.items();
-    d.packed_bytes = capped_product(plan.sum_numbers(), int64_t{sizeof(T)});
-    d.scratch_bytes = plan.scratch_bytes(sizeof(T));
-    d.workspace_bytes = plan.workspace_bytes(d.threads, sizeof(T));
-    describe_tile(plan, d);
-    d.in_place = plan.src_in_place && plan.dst_in_place;
-    choose(d, plan.src_in_place
-                  ? "the input is read where it lies, and taps that meet padding are left out"
-                  : "the input goes through a band: its channels are few or its lines collide in the cache");
-    choose(d, plan.dst_in_place ? "the output's gradient is read where it lies"
-                                : "the output's gradient goes through a band, transposed to have its lanes dense");
-    choose(d, plan.chunks > 1
-                  ? "positions are divided into chunks with sums of their own: there are few channels to share out"
-                  : "channels are shared out, and each piece stores its sums at once");
-  }
+template <class T>
+void describe_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k, const Options& options,
+                              Description& d) {
+  const WeightGradientPlan plan = plan_weight_gradient(c, k);
+  d.threads = threads_for(options, flops_of(c), plan.items());
+  d.items = plan.items();
+  d.packed_bytes = capped_product(plan.sum_numbers(), int64_t{sizeof(T)});
+  d.scratch_bytes = plan.scratch_bytes(sizeof(T));
+  d.workspace_bytes = plan.workspace_bytes(d.threads, sizeof(T));
+  describe_tile(plan, d);
+  d.in_place = plan.src_in_place && plan.dst_in_place;
+  choose(d, plan.src_in_place
+                ? "the input is read where it lies, and taps that meet padding are left out"
+                : "the input goes through a band: its channels are few or its lines collide in the cache");
+  choose(d, plan.dst_in_place ? "the output's gradient is read where it lies"
+                              : "the output's gradient goes through a band, transposed to have its lanes dense");
+  choose(d, plan.chunks > 1
+                ? "positions are divided into chunks with sums of their own: there are few channels to share out"
+                : "channels are shared out, and each piece stores its sums at once");
+}
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 Status describe(const ConvProblem& p, Direction direction, TensorView<const T> src, TensorView<const T> dst,

@@ -10,35 +10,35 @@
 #include "tapwise/parallel.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  using kernels::byte;
-  using kernels::int64_t;
-  using Clock = std::chrono::steady_clock;
+inline namespace TAPWISE_PRIVATE {
+using kernels::byte;
+using kernels::int64_t;
+using Clock = std::chrono::steady_clock;
 
-  inline double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
+inline double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Small arrays are gone through several times in a row: waking the team takes longer than one pass.
+constexpr double kPassBytes = 8 << 20;
+
+// Bytes a second of the best of many passes. pass(thread) works on that thread's share.
+template <class Pass>
+double best_rate(double bytes, double seconds, int threads, const Pass& pass) {
+  double best = 0;
+  const auto repeats = static_cast<int64_t>(std::max(1.0, kPassBytes / bytes));
+  const auto start = Clock::now();
+  for (int i = 0; i < 2 || seconds_since(start) < seconds; ++i) {
+    const auto begin = Clock::now();
+    parallel_for(nullptr, threads, threads, [&](int64_t share, int) {
+      for (int64_t again = 0; again < repeats; ++again) pass(share);
+    });
+    best = std::max(best, bytes * static_cast<double>(repeats) / seconds_since(begin));
   }
+  return best;
+}
 
-  // Small arrays are gone through several times in a row: waking the team takes longer than one pass.
-  constexpr double kPassBytes = 8 << 20;
-
-  // Bytes a second of the best of many passes. pass(thread) works on that thread's share.
-  template <class Pass>
-  double best_rate(double bytes, double seconds, int threads, const Pass& pass) {
-    double best = 0;
-    const auto repeats = static_cast<int64_t>(std::max(1.0, kPassBytes / bytes));
-    const auto start = Clock::now();
-    for (int i = 0; i < 2 || seconds_since(start) < seconds; ++i) {
-      const auto begin = Clock::now();
-      parallel_for(nullptr, threads, threads, [&](int64_t share, int) {
-        for (int64_t again = 0; again < repeats; ++again) pass(share);
-      });
-      best = std::max(best, bytes * static_cast<double>(repeats) / seconds_since(begin));
-    }
-    return best;
-  }
-
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 double measure_fma_peak(double seconds, int threads) {

@@ -2,48 +2,48 @@
 #include "correlate.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  // Whether the taps of a channel lie in memory as one, forwards (1) or backwards (-1).
-  inline int dense_taps(const WeightStrides& s, const Steps& steps, int64_t element) {
-    for (const int sign : {1, -1}) {
-      int64_t expected = sign * element;
-      bool dense = true;
-      for (std::size_t a = 3; a-- > 0;) {
-        dense &= steps.taps[a] == 1 || s.tap[a] == expected;
-        expected *= steps.taps[a];
-      }
-      if (dense) return sign;
+inline namespace TAPWISE_PRIVATE {
+// Whether the taps of a channel lie in memory as one, forwards (1) or backwards (-1).
+inline int dense_taps(const WeightStrides& s, const Steps& steps, int64_t element) {
+  for (const int sign : {1, -1}) {
+    int64_t expected = sign * element;
+    bool dense = true;
+    for (std::size_t a = 3; a-- > 0;) {
+      dense &= steps.taps[a] == 1 || s.tap[a] == expected;
+      expected *= steps.taps[a];
     }
-    return 0;
+    if (dense) return sign;
   }
+  return 0;
+}
 
-  // One lane axis and all steps of the sum, from anywhere to [step][lane]. The kernel that copies likes one side of its
-  // matrix dense: lanes, channels or, as in the usual order of weights, taps.
-  template <class T>
-  void pack_steps(const kernels::Kernels<T>& k, const WeightStrides& s, const Steps& steps, const byte* from,
-                  int64_t lane_stride, int64_t lanes, int64_t width, byte* to) {
-    constexpr auto element = int64_t{sizeof(T)};
-    const int64_t row = width * element, taps = steps.taps[0] * steps.taps[1] * steps.taps[2];
-    const int64_t channel_row = steps.over_taps ? taps * row : row,
-                  tap_row = steps.over_taps ? row : steps.channels * row;
-    const int sign = dense_taps(s, steps, element);
-    if (taps > 1 && sign != 0 && lane_stride != element && s.c != element) {
-      const byte* const lowest = sign > 0 ? from : from - (taps - 1) * element;
-      byte* const lowest_to = sign > 0 ? to : to + (taps - 1) * tap_row;
-      const bool flat = s.c == taps * element;
-      for (int64_t ch = 0; ch < (flat ? 1 : steps.channels); ++ch)
-        k.copy({lowest_to + ch * channel_row, sign * tap_row, lowest + ch * s.c, element, lane_stride,
-                flat ? taps * steps.channels : taps, lanes, width, taps, channel_row});
-      return;
-    }
-    for (int64_t d = 0; d < steps.taps[0]; ++d)
-      for (int64_t h = 0; h < steps.taps[1]; ++h)
-        for (int64_t w = 0; w < steps.taps[2]; ++w)
-          k.copy({to + steps.index(0, d, h, w) * row, channel_row, from + d * s.tap[0] + h * s.tap[1] + w * s.tap[2],
-                  s.c, lane_stride, steps.channels, lanes, width});
+// One lane axis and all steps of the sum, from anywhere to [step][lane]. The kernel that copies likes one side of its
+// matrix dense: lanes, channels or, as in the usual order of weights, taps.
+template <class T>
+void pack_steps(const kernels::Kernels<T>& k, const WeightStrides& s, const Steps& steps, const byte* from,
+                int64_t lane_stride, int64_t lanes, int64_t width, byte* to) {
+  constexpr auto element = int64_t{sizeof(T)};
+  const int64_t row = width * element, taps = steps.taps[0] * steps.taps[1] * steps.taps[2];
+  const int64_t channel_row = steps.over_taps ? taps * row : row,
+                tap_row = steps.over_taps ? row : steps.channels * row;
+  const int sign = dense_taps(s, steps, element);
+  if (taps > 1 && sign != 0 && lane_stride != element && s.c != element) {
+    const byte* const lowest = sign > 0 ? from : from - (taps - 1) * element;
+    byte* const lowest_to = sign > 0 ? to : to + (taps - 1) * tap_row;
+    const bool flat = s.c == taps * element;
+    for (int64_t ch = 0; ch < (flat ? 1 : steps.channels); ++ch)
+      k.copy({lowest_to + ch * channel_row, sign * tap_row, lowest + ch * s.c, element, lane_stride,
+              flat ? taps * steps.channels : taps, lanes, width, taps, channel_row});
+    return;
   }
+  for (int64_t d = 0; d < steps.taps[0]; ++d)
+    for (int64_t h = 0; h < steps.taps[1]; ++h)
+      for (int64_t w = 0; w < steps.taps[2]; ++w)
+        k.copy({to + steps.index(0, d, h, w) * row, channel_row, from + d * s.tap[0] + h * s.tap[1] + w * s.tap[2], s.c,
+                lane_stride, steps.channels, lanes, width});
+}
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 void pack_panel(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, int64_t unit, int64_t panel,

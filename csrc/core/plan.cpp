@@ -32,10 +32,10 @@ struct Plan<T>::State {
   }
 };
 
-TAPWISE_PRIVATE_NAMESPACE {
-  inline Status no_plan() noexcept { return Status::error(Code::invalid_argument, "the plan was not created"); }
+inline namespace TAPWISE_PRIVATE {
+inline Status no_plan() noexcept { return Status::error(Code::invalid_argument, "the plan was not created"); }
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 Status Plan<T>::create(const ConvProblem& p, TensorView<const T> src, TensorView<const T> dst, bool relu,

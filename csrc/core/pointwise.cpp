@@ -6,88 +6,86 @@
 #include "tapwise/layers.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  using kernels::byte;
-  using kernels::int64_t;
-  using kernels::Map;
+inline namespace TAPWISE_PRIVATE {
+using kernels::byte;
+using kernels::int64_t;
+using kernels::Map;
 
-  // A nest of loops over up to three operands, axes that lie in memory as one merged. The last is the longest run.
-  struct Nest {
-    std::vector<int64_t> size;
-    std::vector<std::array<int64_t, 3>> step;  // dst, a, b
+// A nest of loops over up to three operands, axes that lie in memory as one merged. The last is the longest run.
+struct Nest {
+  std::vector<int64_t> size;
+  std::vector<std::array<int64_t, 3>> step;  // dst, a, b
 
-    Nest(const std::vector<int64_t>& shape, const std::array<const std::vector<int64_t>*, 3>& strides) {
-      for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-        if (shape[axis] == 1) continue;
-        std::array<int64_t, 3> s{};
-        bool mergeable = !size.empty();
-        for (std::size_t i = 0; i < 3; ++i) {
-          if (strides[i] != nullptr) s[i] = (*strides[i])[axis];
-          if (mergeable && step.back()[i] != s[i] * shape[axis]) mergeable = false;
-        }
-        if (mergeable) {
-          size.back() *= shape[axis];
-          step.back() = s;
-        } else {
-          size.push_back(shape[axis]);
-          step.push_back(s);
-        }
+  Nest(const std::vector<int64_t>& shape, const std::array<const std::vector<int64_t>*, 3>& strides) {
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+      if (shape[axis] == 1) continue;
+      std::array<int64_t, 3> s{};
+      bool mergeable = !size.empty();
+      for (std::size_t i = 0; i < 3; ++i) {
+        if (strides[i] != nullptr) s[i] = (*strides[i])[axis];
+        if (mergeable && step.back()[i] != s[i] * shape[axis]) mergeable = false;
       }
-      if (size.empty()) size.push_back(1), step.push_back({});
-    }
-  };
-
-  // Numbers of a run that one piece of work handles.
-  constexpr int64_t kPiece = 16384;
-
-  template <class T>
-  void run_map(const Nest& nest, byte* dst, const byte* a, const byte* b, void (*function)(const Map&),
-               const Options& options) {
-    const std::size_t last = nest.size.size() - 1;
-    const int64_t pieces = ceil_div(nest.size[last], kPiece);
-    int64_t items = pieces;
-    for (std::size_t axis = 0; axis < last; ++axis) items *= nest.size[axis];
-    const double numbers = static_cast<double>(items) * static_cast<double>(std::min(nest.size[last], kPiece));
-    parallel_for(options.parallel, items, threads_for(options, 8 * numbers, items), [&](int64_t item, int) {
-      const int64_t first = item % pieces * kPiece;
-      const auto& step = nest.step[last];
-      std::array<int64_t, 3> offset{first * step[0], first * step[1], first * step[2]};
-      item /= pieces;
-      for (std::size_t axis = last; axis-- > 0;) {
-        for (std::size_t i = 0; i < 3; ++i) offset[i] += item % nest.size[axis] * nest.step[axis][i];
-        item /= nest.size[axis];
+      if (mergeable) {
+        size.back() *= shape[axis];
+        step.back() = s;
+      } else {
+        size.push_back(shape[axis]);
+        step.push_back(s);
       }
-      function({dst + offset[0], a + offset[1], b == nullptr ? nullptr : b + offset[2], step[0], step[1], step[2],
-                std::min(kPiece, nest.size[last] - first)});
-    });
-  }
-
-  template <class T>
-  const byte* bytes(const AnyView<const T>& view) {
-    return reinterpret_cast<const byte*>(view.data);
-  }
-
-  inline Status check_shape(const std::vector<int64_t>& shape) {
-    Checked bytes{8};
-    for (const int64_t size : shape) {
-      if (size < 0) return Status::error(Code::invalid_argument, "shape: a size is negative");
-      bytes = bytes * std::max<int64_t>(size, 1);
     }
-    if (bytes.overflowed || bytes.value > kMostBytes)
-      return Status::error(Code::overflow, "shape is too large: its bytes are more than 2^52");
-    return {};
+    if (size.empty()) size.push_back(1), step.push_back({});
   }
+};
 
-  template <class T>
-  Status check_any(const char* operand, const AnyView<T>& view, const std::vector<int64_t>& shape, Use use) {
-    return check_view(operand, view.data, shape, view.stride, shape, sizeof(T), use);
+// Numbers of a run that one piece of work handles.
+constexpr int64_t kPiece = 16384;
+
+template <class T>
+void run_map(const Nest& nest, byte* dst, const byte* a, const byte* b, void (*function)(const Map&),
+             const Options& options) {
+  const std::size_t last = nest.size.size() - 1;
+  const int64_t pieces = ceil_div(nest.size[last], kPiece);
+  int64_t items = pieces;
+  for (std::size_t axis = 0; axis < last; ++axis) items *= nest.size[axis];
+  const double numbers = static_cast<double>(items) * static_cast<double>(std::min(nest.size[last], kPiece));
+  parallel_for(options.parallel, items, threads_for(options, 8 * numbers, items), [&](int64_t item, int) {
+    const int64_t first = item % pieces * kPiece;
+    const auto& step = nest.step[last];
+    std::array<int64_t, 3> offset{first * step[0], first * step[1], first * step[2]};
+    item /= pieces;
+    for (std::size_t axis = last; axis-- > 0;) {
+      for (std::size_t i = 0; i < 3; ++i) offset[i] += item % nest.size[axis] * nest.step[axis][i];
+      item /= nest.size[axis];
+    }
+    function({dst + offset[0], a + offset[1], b == nullptr ? nullptr : b + offset[2], step[0], step[1], step[2],
+              std::min(kPiece, nest.size[last] - first)});
+  });
+}
+
+template <class T>
+const byte* bytes(const AnyView<const T>& view) {
+  return reinterpret_cast<const byte*>(view.data);
+}
+
+inline Status check_shape(const std::vector<int64_t>& shape) {
+  Checked bytes{8};
+  for (const int64_t size : shape) {
+    if (size < 0) return Status::error(Code::invalid_argument, "shape: a size is negative");
+    bytes = bytes * std::max<int64_t>(size, 1);
   }
+  if (bytes.overflowed || bytes.value > kMostBytes)
+    return Status::error(Code::overflow, "shape is too large: its bytes are more than 2^52");
+  return {};
+}
 
-  inline bool empty(const std::vector<int64_t>& shape) {
-    return std::find(shape.begin(), shape.end(), 0) != shape.end();
-  }
+template <class T>
+Status check_any(const char* operand, const AnyView<T>& view, const std::vector<int64_t>& shape, Use use) {
+  return check_view(operand, view.data, shape, view.stride, shape, sizeof(T), use);
+}
 
-}  // namespace
+inline bool empty(const std::vector<int64_t>& shape) { return std::find(shape.begin(), shape.end(), 0) != shape.end(); }
+
+}  // namespace TAPWISE_PRIVATE
 
 template <class T>
 Status relu(const std::vector<int64_t>& shape, const AnyView<const T>& src, const AnyView<T>& dst,

@@ -7,38 +7,38 @@
 #include "checked.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  inline constexpr const char* kAxisName[] = {"depth", "height", "width"};
+inline namespace TAPWISE_PRIVATE {
+inline constexpr const char* kAxisName[] = {"depth", "height", "width"};
 
-  inline Status check_range(const char* what, const char* axis, std::int64_t value, std::int64_t low,
-                            std::int64_t high) noexcept {
-    if (value >= low && value <= high) return {};
-    return Status::error(Code::invalid_argument, "%s%s%s must be between %" PRId64 " and %" PRId64 ", got %" PRId64,
-                         what, *axis ? " along " : "", axis, low, high, value);
-  }
+inline Status check_range(const char* what, const char* axis, std::int64_t value, std::int64_t low,
+                          std::int64_t high) noexcept {
+  if (value >= low && value <= high) return {};
+  return Status::error(Code::invalid_argument, "%s%s%s must be between %" PRId64 " and %" PRId64 ", got %" PRId64, what,
+                       *axis ? " along " : "", axis, low, high, value);
+}
 
-  inline Status check_axis(const ConvProblem& p, std::size_t a) noexcept {
-    const char* axis = kAxisName[a];
-    const struct {
-      const char* what;
-      std::int64_t value, low;
-    } limits[] = {{"src size", p.src[a], 1},      {"kernel size", p.kernel[a], 1}, {"stride", p.stride[a], 1},
-                  {"dilation", p.dilation[a], 1}, {"padding", p.pad_low[a], 0},    {"padding", p.pad_high[a], 0}};
-    for (const auto& [what, value, low] : limits)
-      if (Status s = check_range(what, axis, value, low, kMaxExtent); !s) return s;
-    const Checked extent = Checked{p.kernel[a] - 1} * p.dilation[a] + 1;
-    const Checked padded = Checked{p.src[a]} + p.pad_low[a] + p.pad_high[a];
-    if (extent.overflowed || padded.overflowed)
-      return Status::error(Code::overflow, "the dilated kernel along %s does not fit into 64 bits", axis);
-    if (extent.value > padded.value)
-      return Status::error(Code::invalid_argument,
-                           "no output along %s: a kernel of %" PRId64 " with dilation %" PRId64 " spans %" PRId64
-                           ", more than the padded src of %" PRId64,
-                           axis, p.kernel[a], p.dilation[a], extent.value, padded.value);
-    return {};
-  }
+inline Status check_axis(const ConvProblem& p, std::size_t a) noexcept {
+  const char* axis = kAxisName[a];
+  const struct {
+    const char* what;
+    std::int64_t value, low;
+  } limits[] = {{"src size", p.src[a], 1},      {"kernel size", p.kernel[a], 1}, {"stride", p.stride[a], 1},
+                {"dilation", p.dilation[a], 1}, {"padding", p.pad_low[a], 0},    {"padding", p.pad_high[a], 0}};
+  for (const auto& [what, value, low] : limits)
+    if (Status s = check_range(what, axis, value, low, kMaxExtent); !s) return s;
+  const Checked extent = Checked{p.kernel[a] - 1} * p.dilation[a] + 1;
+  const Checked padded = Checked{p.src[a]} + p.pad_low[a] + p.pad_high[a];
+  if (extent.overflowed || padded.overflowed)
+    return Status::error(Code::overflow, "the dilated kernel along %s does not fit into 64 bits", axis);
+  if (extent.value > padded.value)
+    return Status::error(Code::invalid_argument,
+                         "no output along %s: a kernel of %" PRId64 " with dilation %" PRId64 " spans %" PRId64
+                         ", more than the padded src of %" PRId64,
+                         axis, p.kernel[a], p.dilation[a], extent.value, padded.value);
+  return {};
+}
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 Status validate(const ConvProblem& p) noexcept {
   if (Status s = check_range("batch", "", p.batch, 0, kMaxExtent); !s) return s;
@@ -77,40 +77,40 @@ Spatial dst_size(const ConvProblem& p) noexcept {
   return size;
 }
 
-TAPWISE_PRIVATE_NAMESPACE {
-  // The sum of floor((a * i + b) / m) for i in [0, n), by Euclid's algorithm on a and m: exchange the two axes of the
-  // lattice points under the line. a, b >= 0.
-  inline Wide floor_sum(Wide n, Wide m, Wide a, Wide b) noexcept {
-    Wide sum = 0;
-    while (n > 0) {
-      sum += n * (n - 1) / 2 * (a / m) + n * (b / m);
-      a %= m;
-      b %= m;
-      const Wide top = a * n + b;
-      if (top < m) break;
-      n = top / m;
-      b = top % m;
-      const Wide previous = m;
-      m = a;
-      a = previous;
-    }
-    return sum;
+inline namespace TAPWISE_PRIVATE {
+// The sum of floor((a * i + b) / m) for i in [0, n), by Euclid's algorithm on a and m: exchange the two axes of the
+// lattice points under the line. a, b >= 0.
+inline Wide floor_sum(Wide n, Wide m, Wide a, Wide b) noexcept {
+  Wide sum = 0;
+  while (n > 0) {
+    sum += n * (n - 1) / 2 * (a / m) + n * (b / m);
+    a %= m;
+    b %= m;
+    const Wide top = a * n + b;
+    if (top < m) break;
+    n = top / m;
+    b = top % m;
+    const Wide previous = m;
+    m = a;
+    a = previous;
   }
+  return sum;
+}
 
-  // Pairs of output q < outputs and tap k < taps with q * stride + k * dilation < limit.
-  inline Wide pairs_below(std::int64_t limit, std::int64_t outputs, std::int64_t taps, std::int64_t stride,
-                          std::int64_t dilation) noexcept {
-    if (limit <= 0) return 0;
-    // Taps that any output meets, then those that all outputs meet.
-    const std::int64_t some = std::min(taps, ceil_div(limit, dilation));
-    const std::int64_t spare = limit - 1 - (outputs - 1) * stride;
-    const std::int64_t all = spare < 0 ? 0 : std::min(some, spare / dilation + 1);
-    // The others, from the last on: 1 + floor((limit - 1 - k * dilation) / stride) outputs each.
-    return Wide{all} * outputs + (some - all) +
-           floor_sum(some - all, stride, dilation, limit - 1 - (some - 1) * dilation);
-  }
+// Pairs of output q < outputs and tap k < taps with q * stride + k * dilation < limit.
+inline Wide pairs_below(std::int64_t limit, std::int64_t outputs, std::int64_t taps, std::int64_t stride,
+                        std::int64_t dilation) noexcept {
+  if (limit <= 0) return 0;
+  // Taps that any output meets, then those that all outputs meet.
+  const std::int64_t some = std::min(taps, ceil_div(limit, dilation));
+  const std::int64_t spare = limit - 1 - (outputs - 1) * stride;
+  const std::int64_t all = spare < 0 ? 0 : std::min(some, spare / dilation + 1);
+  // The others, from the last on: 1 + floor((limit - 1 - k * dilation) / stride) outputs each.
+  return Wide{all} * outputs + (some - all) +
+         floor_sum(some - all, stride, dilation, limit - 1 - (some - 1) * dilation);
+}
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 double flops(const ConvProblem& p) noexcept {
   double products = static_cast<double>(p.batch) * static_cast<double>(p.out_channels) *

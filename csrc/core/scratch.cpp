@@ -12,11 +12,11 @@
 #include "checked.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
-TAPWISE_PRIVATE_NAMESPACE {
-  // Large blocks on huge pages, where the system has them: bands and panels lie on many pages otherwise.
-  constexpr std::size_t kHugePage = std::size_t{2} << 20;
+inline namespace TAPWISE_PRIVATE {
+// Large blocks on huge pages, where the system has them: bands and panels lie on many pages otherwise.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 Memory::Memory(std::int64_t bytes) noexcept {
   if (bytes < 0 || bytes > kMostBytes) return;
@@ -31,18 +31,18 @@ Memory::Memory(std::int64_t bytes) noexcept {
 
 Memory::~Memory() { std::free(data_); }
 
-TAPWISE_PRIVATE_NAMESPACE {
-  struct Kept {
-    Memory block;
-    bool lent = false;
-  };
+inline namespace TAPWISE_PRIVATE {
+struct Kept {
+  Memory block;
+  bool lent = false;
+};
 
-  inline Kept& kept() noexcept {
-    thread_local Kept instance;
-    return instance;
-  }
+inline Kept& kept() noexcept {
+  thread_local Kept instance;
+  return instance;
+}
 
-}  // namespace
+}  // namespace TAPWISE_PRIVATE
 
 Scratch::Scratch(const Workspace& workspace, std::int64_t bytes) noexcept {
   if (workspace.data != nullptr) {

@@ -24,13 +24,13 @@
 #endif
 #define TAPWISE_NAMESPACE TAPWISE_JOIN(header_only_, TAPWISE_NATIVE_ISA)
 #define TAPWISE_FUNCTION inline
-#define TAPWISE_PRIVATE_NAMESPACE inline namespace implementation
+#define TAPWISE_PRIVATE implementation
 
 #else
 
 // The namespace is part of every symbol: a program that was compiled against another ABI does not link.
 #define TAPWISE_NAMESPACE TAPWISE_JOIN(abi_, TAPWISE_ABI)
-#define TAPWISE_PRIVATE_NAMESPACE namespace
+#define TAPWISE_PRIVATE
 #if defined(TAPWISE_SHARED)
 #define TAPWISE_FUNCTION __attribute__((visibility("default")))
 #else
