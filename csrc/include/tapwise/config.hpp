@@ -24,6 +24,7 @@
 #endif
 #define TAPWISE_NAMESPACE TAPWISE_JOIN(header_only_, TAPWISE_NATIVE_ISA)
 #define TAPWISE_FUNCTION inline
+#define TAPWISE_CLASS
 #define TAPWISE_PRIVATE implementation
 
 #else
@@ -36,5 +37,6 @@
 #else
 #define TAPWISE_FUNCTION
 #endif
+#define TAPWISE_CLASS TAPWISE_FUNCTION
 
 #endif

@@ -10,7 +10,7 @@ namespace tapwise::inline TAPWISE_NAMESPACE {
 /// Floating-point operations a second of `threads` threads together, in multiply-adds on registers alone on the active
 /// instruction set. Takes about `seconds`; 0 if there is no usable instruction set.
 template <class T>
-double measure_fma_peak(double seconds, int threads);
+TAPWISE_FUNCTION double measure_fma_peak(double seconds, int threads);
 
 /// Bytes a second of `threads` threads together, reading an array of `bytes` bytes again and again. The best pass of
 /// those that fit into `seconds` (at least two) counts. Throws std::bad_alloc.

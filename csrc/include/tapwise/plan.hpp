@@ -12,7 +12,7 @@ namespace tapwise::inline TAPWISE_NAMESPACE {
 /// Packed weights and every decision of a forward pass. Copies share the weights. run() may be called from several
 /// threads at once; update() must not overlap with it.
 template <class T>
-class Plan {
+class TAPWISE_CLASS Plan {
  public:
   /// `src` and `dst` give the shapes and the strides to plan for; their data is not touched. run() takes views of any
   /// other strides too. Weights are all zero until update().
