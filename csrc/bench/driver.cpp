@@ -248,7 +248,7 @@ bool run_problem(const bench::Described& described, const Settings& settings) {
       } else {
         const Timing timing = time_calls(c, options, threads, settings.seconds);
         const double count = direction == 3 ? static_cast<double>(c.dst.count) : flops(p);
-        std::printf("%10.4f ms %9.2f GFLOP/s %6.1f %% of peak\n", timing.seconds * 1e3, count / timing.seconds / 1e9,
+        std::printf("%10.4g ms %9.4g GFLOP/s %6.1f %% of peak\n", timing.seconds * 1e3, count / timing.seconds / 1e9,
                     100 * count / timing.seconds / timing.peak);
       }
       std::fflush(stdout);

@@ -168,10 +168,31 @@ void compare(const char* pass, int64_t seed, const Tensor<T>& result, const Tens
   });
 }
 
+// Somebody's threads: items from the last to the first, dealt to workers in turn.
+void run_backwards(void*, int64_t items, int workers, void (*body)(void*, int64_t, int), void* state) {
+  for (int64_t item = items; item-- > 0;) body(state, item, static_cast<int>(item % workers));
+}
+const ParallelFor kBackwards{run_backwards, nullptr, 3};
+
+// A workspace of exactly the size that is asked for, on the heap.
+struct OwnWorkspace {
+  std::unique_ptr<void, decltype(&std::free)> block{nullptr, &std::free};
+
+  void give(Options& options, const Status& status, int64_t bytes, int64_t seed);
+};
+
 void expect_ok(const Status& status, int64_t seed) {
   if (status) return;
   std::printf("seed %lld: %s\n", static_cast<long long>(seed), status.message);
   ++failures;
+}
+
+void OwnWorkspace::give(Options& options, const Status& status, int64_t bytes, int64_t seed) {
+  expect_ok(status, seed);
+  // The allocator wants whole lines; what is left of the last one stays unused, and a sanitizer sees what follows.
+  const int64_t lines = (bytes + kWorkspaceAlignment - 1) / kWorkspaceAlignment + (bytes == 0 ? 1 : 0);
+  block.reset(std::aligned_alloc(kWorkspaceAlignment, static_cast<std::size_t>(lines * kWorkspaceAlignment)));
+  options.workspace = {block.get(), bytes};
 }
 
 template <class T>
@@ -186,6 +207,15 @@ void check(int64_t seed) {
   options.threads = static_cast<int>(random(1, 3));
   options.accumulate = random(0, 3) == 0;
   options.relu = random(0, 3) == 0;
+  if (random(0, 2) == 0) options.parallel = &kBackwards;
+  OwnWorkspace workspace;
+  const bool own_workspace = random(0, 1) == 0;
+  const auto prepare = [&](Direction direction, const TensorView<T>& s, const TensorView<T>& d) {
+    if (!own_workspace) return;
+    int64_t bytes = 0;
+    const Status status = workspace_size<T>(p, direction, s, d, options, bytes);
+    workspace.give(options, status, bytes, seed);
+  };
 
   Tensor<T> src(src_shape, random, true), weights(weight_shape, random, true), dst(dst_shape, random, false);
   Tensor<T> bias({p.out_channels, 1, 1, 1, 1}, random, true);
@@ -203,6 +233,7 @@ void check(int64_t seed) {
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected.at(d) += src.at(s) * weights.at(w); });
   relu(expected);
+  prepare(Direction::forward, src.view, dst.view);
   expect_ok(forward<T>(p, src.view, weights.view, {bias_data, bias.view.stride[0]}, dst.view, options), seed);
   compare("forward", seed, dst, expected);
 
@@ -215,6 +246,7 @@ void check(int64_t seed) {
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected_src.at(s) += gradient.at(d) * weights.at(w); });
   relu(expected_src);
+  prepare(Direction::backward_data, diff_src.view, gradient.view);
   expect_ok(
       backward_data<T>(p, gradient.view, weights.view,
                        {with_bias ? src_bias.view.data : nullptr, src_bias.view.stride[0]}, diff_src.view, options),
@@ -225,6 +257,7 @@ void check(int64_t seed) {
   for_each_index(weight_shape, [&](const Shape& i) { expected_weights.at(i) = start; });
   for_each_product(
       p, [&](const Shape& s, const Shape& w, const Shape& d) { expected_weights.at(w) += gradient.at(d) * src.at(s); });
+  prepare(Direction::backward_weights, src.view, gradient.view);
   expect_ok(backward_weights<T>(p, gradient.view, src.view, diff_weights.view, options), seed);
   compare("backward_weights", seed, diff_weights, expected_weights);
 
@@ -232,6 +265,7 @@ void check(int64_t seed) {
   Tensor<T> diff_bias(bias_shape, random, false), expected_bias(bias_shape, random, false);
   for_each_index(bias_shape, [&](const Shape& i) { expected_bias.at(i) = start; });
   for_each_index(dst_shape, [&](const Shape& i) { expected_bias.at({i[1], 0, 0, 0, 0}) += gradient.at(i); });
+  prepare(Direction::backward_bias, src.view, gradient.view);
   expect_ok(backward_bias<T>(gradient.view, {diff_bias.view.data, diff_bias.view.stride[0]}, options), seed);
   compare("backward_bias", seed, diff_bias, expected_bias);
 
@@ -241,7 +275,13 @@ void check(int64_t seed) {
       seed);
   expect_ok(plan.update(weights.view, nullptr), seed);
   Tensor<T> planned(dst_shape, random, false), direct(dst_shape, random, false);
-  expect_ok(plan.run(src.view, planned.view, {.threads = options.threads}), seed);
+  if (own_workspace) {
+    int64_t bytes = 0;
+    const Status status = plan.workspace_size(src.view, planned.view, options, bytes);
+    workspace.give(options, status, bytes, seed);
+  }
+  options.accumulate = false;
+  expect_ok(plan.run(src.view, planned.view, options), seed);
   expect_ok(forward<T>(p, src.view, weights.view, nullptr, direct.view), seed);
   compare("Plan", seed, planned, direct);
 }

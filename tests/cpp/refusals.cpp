@@ -98,6 +98,53 @@ const Call kCalls[] = {
     {"a plan that was not created", Code::invalid_argument,
      [] { return Plan<float>{}.run(one(kSrc), dense(&number, kDst)); }},
     {"an update of it", Code::invalid_argument, [] { return Plan<float>{}.update(one(kWeights), nullptr); }},
+    {"dst that is src", Code::invalid_argument,
+     [] {
+       static float numbers[64];
+       return call_forward(small(), dense(numbers, kSrc), one(kWeights), dense(numbers + 8, kDst));
+     }},
+    {"diff_weights in diff_dst", Code::invalid_argument,
+     [] {
+       static float numbers[100];
+       return backward_weights<float>(small(), dense(numbers, kDst), one(kSrc), dense(numbers + 20, kWeights));
+     }},
+    {"gradients in one place", Code::invalid_argument,
+     [] {
+       static float numbers[100];
+       return backward<float>(small(), one(kDst), one(kSrc), one(kWeights),
+                              {dense(numbers, kSrc), dense(numbers, kWeights), {}});
+     }},
+    {"a bias gradient of one stride too small", Code::invalid_argument,
+     [] {
+       static float numbers[8];
+       return backward_bias<float>(one(kDst), {numbers, 2});
+     }},
+    {"a workspace that is too small", Code::bad_workspace,
+     [] {
+       alignas(64) static std::byte room[64];
+       static float numbers[64];
+       return forward<float>(small(), one(kSrc), one(kWeights), nullptr, dense(numbers, kDst),
+                             {.workspace = {room, sizeof room}});
+     }},
+    {"a workspace between lines", Code::bad_workspace,
+     [] {
+       alignas(64) static std::byte room[1 << 16];
+       static float numbers[64];
+       return forward<float>(small(), one(kSrc), one(kWeights), nullptr, dense(numbers, kDst),
+                             {.workspace = {room + 4, sizeof room - 4}});
+     }},
+    {"a workspace too small for the second gradient", Code::bad_workspace,
+     [] {
+       alignas(64) static std::byte room[1 << 16];
+       static float numbers[200];
+       Options options{.workspace = {room, 0}};
+       if (Status s = workspace_size<float>(small(), Direction::backward_bias, options, options.workspace.bytes); !s)
+         return s;
+       numbers[0] = 3;
+       const Status s = backward<float>(small(), one(kDst), one(kSrc), one(kWeights),
+                                        {dense(numbers, kSrc), dense(numbers + 100, kWeights), {}}, options);
+       return numbers[0] == 3 ? s : Status{};
+     }},
     {"pooling into less", Code::invalid_argument,
      [] {
        return max_pool_backward<float>(pooling(), one(kPooled), one({1, 4, 1, 1, 8}), dense(&number, {1, 4, 1, 1, 7}));

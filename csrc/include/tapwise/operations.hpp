@@ -44,23 +44,26 @@ struct Options {
 /// dst (N, O, *dst) = src (N, C, *src) * weights (O, C / groups, *kernel) + bias (O)
 template <class T>
 TAPWISE_FUNCTION Status forward(const ConvProblem& problem, TensorView<const T> src, TensorView<const T> weights,
-               VectorView<const T> bias, TensorView<T> dst, const Options& options = {}) noexcept;
+                                VectorView<const T> bias, TensorView<T> dst, const Options& options = {}) noexcept;
 
 /// diff_src (N, C, *src): the gradient by src, or with a bias of C numbers the transposed convolution of diff_dst.
 /// Of a dilated problem diff_dst may lack up to (dilation - 1) / stride positions at the end of an axis, which count as
 /// zeros: a transposed convolution may have outputs that nothing reaches.
 template <class T>
-TAPWISE_FUNCTION Status backward_data(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> weights,
-                     VectorView<const T> bias, TensorView<T> diff_src, const Options& options = {}) noexcept;
+TAPWISE_FUNCTION Status backward_data(const ConvProblem& problem, TensorView<const T> diff_dst,
+                                      TensorView<const T> weights, VectorView<const T> bias, TensorView<T> diff_src,
+                                      const Options& options = {}) noexcept;
 
 /// diff_weights (O, C / groups, *kernel): the gradient by the weights, summed over batch and space.
 template <class T>
-TAPWISE_FUNCTION Status backward_weights(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
-                        TensorView<T> diff_weights, const Options& options = {}) noexcept;
+TAPWISE_FUNCTION Status backward_weights(const ConvProblem& problem, TensorView<const T> diff_dst,
+                                         TensorView<const T> src, TensorView<T> diff_weights,
+                                         const Options& options = {}) noexcept;
 
 /// diff_bias (O): the sum of diff_dst (N, O, *dst) over everything but its channels.
 template <class T>
-TAPWISE_FUNCTION Status backward_bias(TensorView<const T> diff_dst, VectorView<T> diff_bias, const Options& options = {}) noexcept;
+TAPWISE_FUNCTION Status backward_bias(TensorView<const T> diff_dst, VectorView<T> diff_bias,
+                                      const Options& options = {}) noexcept;
 
 /// Where backward() puts its results. Those without data are not wanted.
 template <class T>
@@ -73,7 +76,8 @@ struct Gradients {
 /// be large enough for the largest of them. Everything is checked before the first of them is written.
 template <class T>
 TAPWISE_FUNCTION Status backward(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
-                TensorView<const T> weights, const Gradients<T>& gradients, const Options& options = {}) noexcept;
+                                 TensorView<const T> weights, const Gradients<T>& gradients,
+                                 const Options& options = {}) noexcept;
 
 /// The transposed convolution: dst (N, C, *src) of src (N, O, *dst), where `problem` is the convolution that it
 /// transposes, with weights (O, C / groups, *kernel) and a bias of C numbers.
@@ -104,17 +108,17 @@ struct Description {
 
 /// `src` and `dst` matter by their strides only; their data is not touched.
 template <class T>
-TAPWISE_FUNCTION Status describe(const ConvProblem& problem, Direction direction, TensorView<const T> src, TensorView<const T> dst,
-                const Options& options, Description& description) noexcept;
+TAPWISE_FUNCTION Status describe(const ConvProblem& problem, Direction direction, TensorView<const T> src,
+                                 TensorView<const T> dst, const Options& options, Description& description) noexcept;
 
 /// The workspace that a call on views of these strides needs, with these options.
 template <class T>
-TAPWISE_FUNCTION Status workspace_size(const ConvProblem& problem, Direction direction, TensorView<const T> src, TensorView<const T> dst,
-                      const Options& options, std::int64_t& bytes) noexcept;
+TAPWISE_FUNCTION Status workspace_size(const ConvProblem& problem, Direction direction, TensorView<const T> src,
+                                       TensorView<const T> dst, const Options& options, std::int64_t& bytes) noexcept;
 
 /// The workspace that suffices for dense views with channels first as well as last (NCHW and NHWC).
 template <class T>
 TAPWISE_FUNCTION Status workspace_size(const ConvProblem& problem, Direction direction, const Options& options,
-                      std::int64_t& bytes) noexcept;
+                                       std::int64_t& bytes) noexcept;
 
 }  // namespace tapwise::inline TAPWISE_NAMESPACE

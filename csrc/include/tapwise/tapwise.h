@@ -33,14 +33,12 @@ typedef enum tapwise_status {
   TAPWISE_BAD_WORKSPACE = 5
 } tapwise_status;
 
-typedef enum tapwise_type { TAPWISE_FLOAT32 = 0, TAPWISE_FLOAT64 = 1 } tapwise_type;
+/* Integers, so that any value may arrive, and the wrong ones are refused. */
+typedef int32_t tapwise_type;
+enum { TAPWISE_FLOAT32 = 0, TAPWISE_FLOAT64 = 1 };
 
-typedef enum tapwise_direction {
-  TAPWISE_FORWARD = 0,
-  TAPWISE_BACKWARD_DATA = 1,
-  TAPWISE_BACKWARD_WEIGHTS = 2,
-  TAPWISE_BACKWARD_BIAS = 3
-} tapwise_direction;
+typedef int32_t tapwise_direction;
+enum { TAPWISE_FORWARD = 0, TAPWISE_BACKWARD_DATA = 1, TAPWISE_BACKWARD_WEIGHTS = 2, TAPWISE_BACKWARD_BIAS = 3 };
 
 /* The geometry of a convolution; as tapwise::ConvProblem in tapwise/problem.hpp. Spatial triples are D, H, W. */
 typedef struct tapwise_problem {
@@ -119,7 +117,8 @@ TAPWISE_C_FUNCTION tapwise_status tapwise_backward_bias(tapwise_type type, const
                                                         const tapwise_vector* diff_bias,
                                                         const tapwise_options* options);
 
-/* A forward pass with its weights packed once: as tapwise::Plan in tapwise/plan.hpp. The views give shapes and strides. */
+/* A forward pass with its weights packed once: as tapwise::Plan in tapwise/plan.hpp. The views give shapes and strides.
+ */
 typedef struct tapwise_plan tapwise_plan;
 TAPWISE_C_FUNCTION tapwise_status tapwise_plan_create(tapwise_type type, const tapwise_problem* problem,
                                                       const tapwise_tensor* src, const tapwise_tensor* dst, int relu,
