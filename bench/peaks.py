@@ -40,6 +40,11 @@ def fma(dtype: str, threads: int, seconds: float) -> float:
     return _core.fma_peak(dtype == "float64", seconds, threads)
 
 
+def read(size: float, threads: int) -> float:
+    """Bytes a second of reading an array of `size` bytes: the better of two passes."""
+    return _core.read_bandwidth(int(size), 0.0, threads)
+
+
 def fma_by_isa(dtype: str, threads: int) -> dict[str, float]:
     """The same for every usable instruction set, each in a process of its own, since one is chosen per process."""
     script = f"from tapwise import _core; print(_core.fma_peak({dtype == 'float64'}, {_FMA_SECONDS}, {threads}))"

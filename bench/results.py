@@ -70,7 +70,8 @@ class Row:
     peak_flops: float
     """FMA peak in FLOP/s, the best of those measured between the samples of this row."""
     bandwidth: float
-    """Bytes a second that this machine can read, for as many bytes as the row has."""
+    """Bytes a second that this machine can read, for as many bytes as the row has: the median of those measured between
+    the samples, where it bounds the row."""
     samples: list[Sample] = field(default_factory=list)
 
     @property

@@ -122,9 +122,17 @@ def _row(
                 if entry.estimate > 0.1 and entry.seconds:
                     known.hopeless.add(sample.who)
     if options.timed:
-        row.peak_flops = timing.measure(
-            entries, options.budget, flush, lambda: peaks.fma(case.dtype, case.threads, 0.004)
+        # Where memory decides, it is measured beside the row as the peak is: as many bytes, on as many threads.
+        bound = row.bandwidth * row.intensity < peaks.fma(case.dtype, case.threads, 0.004)
+        row.peak_flops, bandwidth = timing.measure(
+            entries,
+            options.budget,
+            flush,
+            lambda: peaks.fma(case.dtype, case.threads, 0.004),
+            (lambda: peaks.read(size, case.threads)) if bound and not options.cold else None,
         )
+        if bandwidth == bandwidth:
+            row.bandwidth = bandwidth
     return row
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from .case import Contestant
 from .results import OWN
@@ -52,26 +53,34 @@ def _time(contestant: Contestant) -> float:
 
 
 def measure(
-    entries: Sequence[Entry], budget: float, flush: Callable[[], None] | None, peak: Callable[[], float]
-) -> float:
-    """Fills the entries' samples for about `budget` seconds; returns the best of the peaks measured in between.
+    entries: Sequence[Entry],
+    budget: float,
+    flush: Callable[[], None] | None,
+    peak: Callable[[], float],
+    bandwidth: Callable[[], float] | None = None,
+) -> tuple[float, float]:
+    """Fills the entries' samples for about `budget` seconds; returns the best of the peaks measured in between, and the
+    median of the bandwidths (NaN if none is measured): what others leave of a core is all or half, what they leave of
+    the memory changes from moment to moment, for a reader as for everyone here.
 
     With `flush` every sample is a single call on cold caches.
     """
-    peaks = []
+    peaks, bandwidths = [], []
     end = time.perf_counter() + budget
     rounds = {id(entry): _rounds(entry, entries) for entry in entries}
     for turn in range(_MOST_ROUNDS):
         if turn >= _FEWEST_ROUNDS and time.perf_counter() > end:
             break
         peaks.append(peak())
+        if bandwidth is not None:
+            bandwidths.append(bandwidth())
         # Each round starts with another one, so that nobody always follows the same neighbour.
         first = turn % max(len(entries), 1)
         for entry in (*entries[first:], *entries[:first]):
             if turn < rounds[id(entry)]:
                 time.sleep(_REST)
                 entry.seconds.append(_sample(entry, flush))
-    return max(peaks)
+    return max(peaks), median(bandwidths) if bandwidths else float("nan")
 
 
 def _rounds(entry: Entry, entries: Sequence[Entry]) -> int:

@@ -228,11 +228,16 @@ class TestBenchDriver:
             ("mb2_ic3ih9_oc4_kh3oh1", "output size"),
             ("x3", "unknown key"),
             ("mb2mb2", "twice"),
+            ("mb2_ic3ih99999999999", "up to"),
             ("--nothing", "unknown option"),
+            ("--dir sideways mb1ic1iw9oc1kw3", "sideways"),
+            ("--layout NHWC mb1ic1iw9oc1kw3", "NHWC"),
+            ("--threads many mb1ic1iw9oc1kw3", "number"),
+            ("--check", "no descriptor"),
         ],
     )
     def test_what_it_refuses(self, prefix: Path, argument: str, word: str) -> None:
-        done = run(prefix / "bin" / "tapwise-bench", argument)
+        done = run(prefix / "bin" / "tapwise-bench", *argument.split())
         assert done.returncode == 2 and word in done.stderr
 
     def test_it_reads_descriptors_as_the_suite_does(self, prefix: Path) -> None:

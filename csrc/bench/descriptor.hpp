@@ -38,7 +38,9 @@ inline Described parse(const std::string& text) {
     if (!spatial && key != "g" && key != "mb" && key != "ic" && key != "oc") return fail("unknown key \"" + key + '"');
     std::size_t digits = 0;
     while (at + digits < text.size() && std::isdigit(static_cast<unsigned char>(text[at + digits])) != 0) ++digits;
-    if (digits == 0 || digits > 10) return fail("a number must follow \"" + key + '"');
+    constexpr std::int64_t kLargest = (std::int64_t{1} << 31) - 1;
+    if (digits == 0 || digits > 10 || std::atoll(text.substr(at, digits).c_str()) > kLargest)
+      return fail("a number up to 2147483647 must follow \"" + key + '"');
     if (!values.emplace(key, std::atoll(text.substr(at, digits).c_str())).second) return fail(key + " stands twice");
     at += digits;
   }

@@ -55,6 +55,16 @@ bool lists(const std::string& list, const std::string& word) {
   return (',' + list + ',').find(',' + word + ',') != std::string::npos;
 }
 
+// Whether a list has words, and knows them.
+bool known(const std::string& list, std::initializer_list<const char*> words) {
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    if (std::ranges::find(words, list.substr(at, end - at)) == words.end()) return false;
+    at = end + 1;
+  }
+  return true;
+}
+
 // A dense tensor on its own memory, whole pages, as large arrays are.
 template <class T>
 struct Tensor {
@@ -257,6 +267,13 @@ bool run_problem(const bench::Described& described, const Settings& settings) {
   return good;
 }
 
+// What is no number, or a large one, becomes -1.
+double number(const char* text) {
+  char* end = nullptr;
+  const double value = std::strtod(text, &end);
+  return end != text && *end == '\0' && value <= 1e6 ? value : -1;
+}
+
 int usage(const std::string& what) {
   std::fprintf(stderr, "tapwise-bench: %s\n\n%s", what.c_str(), kUsage);
   return 2;
@@ -281,16 +298,19 @@ int main(int count, char** arguments) {
     else if (argument == "--layout")
       settings.layouts = value();
     else if (argument == "--threads")
-      settings.threads = std::atoi(value());
+      settings.threads = static_cast<int>(number(value()));
     else if (argument == "--batch")
-      settings.batch = std::atoll(value());
+      settings.batch = static_cast<std::int64_t>(number(value()));
     else if (argument == "--seconds")
-      settings.seconds = std::atof(value());
+      settings.seconds = number(value());
     else if (argument.starts_with("-"))
       return usage("unknown option " + argument);
     else
       settings.descriptors.push_back(argument);
   }
+  if (!known(settings.directions, {"fwd", "bwd_d", "bwd_w", "bwd_b"})) return usage("--dir " + settings.directions);
+  if (!known(settings.layouts, {"first", "last"})) return usage("--layout " + settings.layouts);
+  if (settings.threads < 0 || settings.batch < 0 || !(settings.seconds >= 0)) return usage("a number is not one");
   std::vector<bench::Described> problems;
   for (const std::string& text : settings.descriptors) {
     problems.push_back(bench::parse(text));

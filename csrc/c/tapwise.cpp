@@ -118,12 +118,12 @@ tapwise_tensor tapwise_dense(void* data, tapwise_type type, const int64_t shape[
   tapwise_tensor t{};
   t.data = data;
   constexpr int kOrder[2][5] = {{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}};
-  int64_t step = type == TAPWISE_FLOAT64 ? 8 : 4;
+  std::uint64_t step = type == TAPWISE_FLOAT64 ? 8 : 4;
   for (int i = 5; i-- > 0;) {
     const int axis = kOrder[channels_last != 0][i];
     t.shape[axis] = shape[axis];
-    t.stride[axis] = step;
-    step *= shape[axis];
+    t.stride[axis] = static_cast<int64_t>(step);
+    step *= static_cast<std::uint64_t>(shape[axis]);
   }
   return t;
 }

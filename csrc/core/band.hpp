@@ -27,7 +27,7 @@ struct BandAxis {
 /// `dense_rows`: neighbouring outputs must be neighbours in the band, as vectors of pixels need them.
 inline BandAxis band_axis(const Axis& axis, int64_t tile, bool dense_rows) {
   const int64_t whole = (tile - 1) * axis.stride + (axis.taps - 1) * axis.dilation + 1;
-  const int64_t apart = axis.taps * tile;
+  const int64_t apart = capped_product(axis.taps, tile);
   if (whole <= apart && !(dense_rows && axis.stride != 1)) return {tile, whole, axis.stride, axis.dilation, false};
   return {tile, apart, 1, tile, true};
 }

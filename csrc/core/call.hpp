@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 
 #include "machine.hpp"
@@ -18,14 +19,28 @@ namespace tapwise::inline TAPWISE_NAMESPACE {
 inline constexpr double kInlineFlops = 4e6;
 
 // OpenMP ends the process where it cannot start a thread, so a request is kept to what any machine can start.
-inline int most_threads() noexcept { return std::max(64, 4 * available_cpus()); }
+inline int startable(int threads) noexcept {
+  constexpr int kAnywhere = 64;
+  return threads <= kAnywhere ? threads : std::min(threads, std::max(kAnywhere, 4 * available_cpus()));
+}
+
+// The threads that a call may use, asked for once: the default may change meanwhile, and scratch memory is for so many.
+inline int available_threads(const Options& options) noexcept {
+  const bool others = options.parallel != nullptr && options.parallel->run != nullptr;
+  const int wanted = options.threads == 0 ? (others ? options.parallel->workers : get_num_threads())
+                                          : std::abs(std::max(options.threads, -(1 << 20)));
+  return std::max(1, others ? std::min(wanted, options.parallel->workers) : startable(wanted));
+}
+
+/// The same options, with threads that no longer depend on the default.
+inline Options resolved(Options options) noexcept {
+  if (options.threads <= 0) options.threads = -available_threads(options);
+  return options;
+}
 
 inline int threads_for(const Options& options, double work, std::int64_t items) noexcept {
   if (options.threads <= 0 && work < kInlineFlops) return 1;
-  const int available = options.parallel != nullptr ? std::max(options.parallel->workers, 1) : get_num_threads();
-  const int threads = std::min(options.threads > 0 ? options.threads : available,
-                               options.parallel != nullptr ? available : most_threads());
-  return static_cast<int>(std::clamp<std::int64_t>(items, 1, threads));
+  return static_cast<int>(std::clamp<std::int64_t>(items, 1, available_threads(options)));
 }
 
 namespace detail {
@@ -43,7 +58,7 @@ void parallel_for(const ParallelFor* others, std::int64_t items, int threads, co
   auto* const state = const_cast<void*>(static_cast<const void*>(&body));
   if (items == 1 || threads == 1) {
     for (std::int64_t item = 0; item < items; ++item) body(item, 0);
-  } else if (others != nullptr) {
+  } else if (others != nullptr && others->run != nullptr) {
     others->run(others->context, items, threads, call, state);
   } else {
     detail::openmp_for(items, threads, call, state);

@@ -7,7 +7,7 @@
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
 inline namespace TAPWISE_PRIVATE {
-constexpr std::int64_t kMostReach = std::int64_t{1} << 62;
+constexpr std::int64_t kMostReach = std::int64_t{1} << 61;
 
 inline std::int64_t magnitude(std::int64_t stride) noexcept { return stride < 0 ? -stride : stride; }
 

@@ -11,7 +11,7 @@ namespace tapwise::inline TAPWISE_NAMESPACE {
 
 enum class Use { read, write, describe };
 
-/// Shapes as expected, data where there is something to read or write, positions within 2^62 bytes of the first, and,
+/// Shapes as expected, data where there is something to read or write, positions within 2^61 bytes of the first, and,
 /// for what is written, no two positions in one place.
 TAPWISE_FUNCTION Status check_view(const char* operand, const void* data, std::span<const std::int64_t> shape,
                                    std::span<const std::int64_t> stride, std::span<const std::int64_t> expected,
@@ -44,6 +44,18 @@ inline std::array<std::int64_t, 5> weights_shape(const ConvProblem& p) noexcept 
 inline std::array<std::int64_t, 5> dst_shape(const ConvProblem& p) noexcept {
   const Spatial out = dst_size(p);
   return {p.batch, p.out_channels, out[0], out[1], out[2]};
+}
+
+/// A transposed convolution may add outputs (output_padding, fewer than its dilation) that only positions past the end
+/// of diff_dst would reach. It may lack those positions: they count as zeros.
+inline std::array<std::int64_t, 5> diff_dst_shape(const ConvProblem& p,
+                                                  const std::array<std::int64_t, 5>& got) noexcept {
+  auto expected = dst_shape(p);
+  for (std::size_t a = 0; a < 3; ++a) {
+    const std::int64_t missing = expected[a + 2] - got[a + 2];
+    if (missing > 0 && missing <= (p.dilation[a] - 1) / p.stride[a] && got[a + 2] > 0) expected[a + 2] -= missing;
+  }
+  return expected;
 }
 
 /// The same view with stride 0 along axes of one position: such strides say nothing, may be any number, and must not

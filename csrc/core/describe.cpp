@@ -103,7 +103,8 @@ Status describe(const ConvProblem& p, Direction direction, TensorView<const T> s
                 const Options& options, Description& d) noexcept {
   if (Status s = validate(p); !s) return s;
   if (Status s = check_view("src", src, src_shape(p), Use::describe); !s) return s;
-  if (Status s = check_view("dst", dst, dst_shape(p), Use::describe); !s) return s;
+  const auto shape = direction == Direction::backward_data ? diff_dst_shape(p, dst.shape) : dst_shape(p);
+  if (Status s = check_view("dst", dst, shape, Use::describe); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return status;

@@ -16,6 +16,9 @@ using kernels::Run;
 // With more channels than this, lanes of channels are as good.
 constexpr int64_t kMostChannels = 4;
 
+// More phases than these would have more rows than a few tiles.
+constexpr int64_t kMostPhases = 64;
+
 constexpr int64_t kRowsBandBytes = 384 * 1024, kMostBandBytes = 768 * 1024, kMostPackedBytes = 1 << 20;
 
 // The residues r along one axis that have a tap at position t of the window.
@@ -222,11 +225,12 @@ std::optional<FewChannelsPlan> plan_few_channels(const BackwardData<T>& problem,
   plan.channels = p.in_channels / p.groups;
   if (plan.channels > kMostChannels || p.out_channels / p.groups < k.lanes || p.dilation != Spatial{1, 1, 1}) return {};
   const int64_t most_rows = k.max_rows[vectors_index(plan.vectors)];
+  if (capped_product(p.stride[0], p.stride[1], p.stride[2]) > kMostPhases) return {};
   plan.modulus = p.stride;
   // Several output rows at a time, as long as the rows of a tile are not filled.
   const int64_t rows = plan.channels * p.stride[0] * p.stride[1] * p.stride[2];
   plan.modulus[1] *= std::clamp<int64_t>(most_rows / rows, 1, ceil_div(p.src[1], p.stride[1]));
-  if (plan.modulus[0] * plan.modulus[1] * plan.modulus[2] > 64) return {};
+  if (plan.modulus[0] * plan.modulus[1] * plan.modulus[2] > kMostPhases) return {};
   plan.rows = plan.channels * plan.modulus[0] * plan.modulus[1] * plan.modulus[2];
   if (plan.rows < 4) return {};  // a single row of outputs without a stride
   const EvenSplit panels(plan.rows, most_rows);

@@ -42,7 +42,7 @@ double best_rate(double bytes, double seconds, int threads, const Pass& pass) {
 
 template <class T>
 double measure_fma_peak(double seconds, int threads) {
-  threads = std::clamp(threads, 1, most_threads());
+  threads = startable(std::max(threads, 1));
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return 0;
@@ -66,7 +66,7 @@ template double measure_fma_peak<double>(double, int);
 #endif
 
 double measure_read_bandwidth(int64_t bytes, double seconds, int threads) {
-  threads = std::clamp(threads, 1, most_threads());
+  threads = startable(std::max(threads, 1));
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return 0;
@@ -81,7 +81,7 @@ double measure_read_bandwidth(int64_t bytes, double seconds, int threads) {
 }
 
 double measure_triad_bandwidth(int64_t bytes, double seconds, int threads) {
-  threads = std::clamp(threads, 1, most_threads());
+  threads = startable(std::max(threads, 1));
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return 0;

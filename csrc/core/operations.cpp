@@ -9,17 +9,6 @@
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
 inline namespace TAPWISE_PRIVATE {
-// A transposed convolution may add outputs (output_padding, fewer than its dilation) that only positions past the end
-// of diff_dst would reach. It may lack those positions: they count as zeros.
-inline std::array<int64_t, 5> diff_dst_shape(const ConvProblem& p, const std::array<int64_t, 5>& got) noexcept {
-  auto expected = dst_shape(p);
-  for (std::size_t a = 0; a < 3; ++a) {
-    const int64_t missing = expected[a + 2] - got[a + 2];
-    if (missing > 0 && missing <= (p.dilation[a] - 1) / p.stride[a] && got[a + 2] > 0) expected[a + 2] -= missing;
-  }
-  return expected;
-}
-
 // What is wrong first, of several checks.
 template <class... Checks>
 Status first_error(const Checks&... checks) noexcept {
@@ -116,7 +105,7 @@ Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorV
   const auto* table = active_table(status);
   if (table == nullptr || p.batch == 0) return status;
   const BackwardData<T> lowered(p, diff_dst, weights, diff_src);
-  return run_backward_data(lowered, kernels_of<T>(*table), bias, diff_src, options);
+  return run_backward_data(lowered, kernels_of<T>(*table), bias, diff_src, resolved(options));
 }
 
 template <class T>
@@ -143,11 +132,12 @@ Status backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<c
                 TensorView<const T> weights, const Gradients<T>& g, const Options& options) noexcept {
   const bool wants[] = {g.diff_src.data != nullptr, g.diff_weights.data != nullptr, g.diff_bias.data != nullptr};
   const VectorMemory diff_bias = memory_of(g.diff_bias, p.out_channels);
-  const auto needed = [&](Direction direction, bool wanted) -> Status {
-    if (!wanted || options.workspace.data == nullptr) return {};
+  const Options fixed = resolved(options);
+  const auto needed = [&](Direction direction, const TensorView<const T>& at) -> Status {
+    if (fixed.workspace.data == nullptr) return {};
     int64_t bytes = 0;
-    if (Status s = workspace_size<T>(p, direction, src, diff_dst, options, bytes); !s) return s;
-    return Scratch(options.workspace, bytes).status();
+    if (Status s = workspace_size<T>(p, direction, at, diff_dst, fixed, bytes); !s) return s;
+    return Scratch(fixed.workspace, bytes).status();
   };
   const Status checked = first_error(
       [&] { return validate(p); }, [&] { return check_view("diff_dst", diff_dst, dst_shape(p), Use::read); },
@@ -167,14 +157,16 @@ Status backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<c
       [&] {
         return wants[0] && wants[1] ? check_apart("diff_src", memory_of(g.diff_src), "src", memory_of(src)) : Status{};
       },
-      [&] { return needed(Direction::backward_data, wants[0]); },
-      [&] { return needed(Direction::backward_weights, wants[1]); },
-      [&] { return needed(Direction::backward_bias, wants[2]); });
+      [&] { return wants[0] ? needed(Direction::backward_data, g.diff_src) : Status{}; },
+      [&] { return wants[1] ? needed(Direction::backward_weights, src) : Status{}; },
+      [&] {
+        return wants[2] ? needed(Direction::backward_bias, dense_view<const T>(nullptr, src_shape(p))) : Status{};
+      });
   if (!checked) return checked;
   return first_error(
-      [&] { return wants[0] ? backward_data<T>(p, diff_dst, weights, {}, g.diff_src, options) : Status{}; },
-      [&] { return wants[1] ? backward_weights<T>(p, diff_dst, src, g.diff_weights, options) : Status{}; },
-      [&] { return wants[2] ? backward_bias<T>(diff_dst, g.diff_bias, options) : Status{}; });
+      [&] { return wants[0] ? backward_data<T>(p, diff_dst, weights, {}, g.diff_src, fixed) : Status{}; },
+      [&] { return wants[1] ? backward_weights<T>(p, diff_dst, src, g.diff_weights, fixed) : Status{}; },
+      [&] { return wants[2] ? backward_bias<T>(diff_dst, g.diff_bias, fixed) : Status{}; });
 }
 
 template <class T>
@@ -190,13 +182,15 @@ template <class T>
 Status workspace_size(const ConvProblem& p, Direction direction, const Options& options, int64_t& bytes) noexcept {
   if (Status s = validate(p); !s) return s;
   int64_t most = 0;
-  for (const std::array<int, 5>& order : {std::array<int, 5>{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}}) {
-    int64_t needed = 0;
-    const auto src = dense_view<const T>(nullptr, src_shape(p), order),
-               dst = dense_view<const T>(nullptr, dst_shape(p), order);
-    if (Status s = workspace_size<T>(p, direction, src, dst, options, needed); !s) return s;
-    most = std::max(most, needed);
-  }
+  constexpr std::array<int, 5> kOrders[] = {{0, 1, 2, 3, 4}, {0, 2, 3, 4, 1}};
+  for (const auto& src_order : kOrders)
+    for (const auto& dst_order : kOrders) {
+      int64_t needed = 0;
+      const auto src = dense_view<const T>(nullptr, src_shape(p), src_order);
+      const auto dst = dense_view<const T>(nullptr, dst_shape(p), dst_order);
+      if (Status s = workspace_size<T>(p, direction, src, dst, options, needed); !s) return s;
+      most = std::max(most, needed);
+    }
   bytes = most;
   return {};
 }

@@ -3,6 +3,7 @@
 #include "check.hpp"
 #include "checked.hpp"
 #include "dispatch.hpp"
+#include "overlap.hpp"
 #include "tapwise/layers.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
@@ -83,6 +84,14 @@ Status check_any(const char* operand, const AnyView<T>& view, const std::vector<
   return check_view(operand, view.data, shape, view.stride, shape, sizeof(T), use);
 }
 
+// In place is fine; anything else that two views share would be overwritten before it is read.
+template <class T>
+Status check_in_place_or_apart(const char* result, const AnyView<T>& a, const char* operand, const AnyView<const T>& b,
+                               const std::vector<int64_t>& shape) {
+  if (a.data == b.data && a.stride == b.stride) return {};
+  return check_apart(result, {a.data, shape, a.stride, sizeof(T)}, operand, {b.data, shape, b.stride, sizeof(T)});
+}
+
 inline bool empty(const std::vector<int64_t>& shape) { return std::find(shape.begin(), shape.end(), 0) != shape.end(); }
 
 }  // namespace TAPWISE_PRIVATE
@@ -93,6 +102,7 @@ Status relu(const std::vector<int64_t>& shape, const AnyView<const T>& src, cons
   if (Status s = check_shape(shape); !s) return s;
   if (Status s = check_any("src", src, shape, Use::read); !s) return s;
   if (Status s = check_any("dst", dst, shape, Use::write); !s) return s;
+  if (Status s = check_in_place_or_apart("dst", dst, "src", src, shape); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr || empty(shape)) return status;
@@ -110,6 +120,8 @@ Status relu_backward(const std::vector<int64_t>& shape, const AnyView<const T>& 
   if (Status s = check_any("diff_dst", diff_dst, shape, Use::read); !s) return s;
   if (Status s = check_any("src", src, shape, Use::read); !s) return s;
   if (Status s = check_any("diff_src", diff_src, shape, Use::write); !s) return s;
+  if (Status s = check_in_place_or_apart("diff_src", diff_src, "diff_dst", diff_dst, shape); !s) return s;
+  if (Status s = check_in_place_or_apart("diff_src", diff_src, "src", src, shape); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr || empty(shape)) return status;

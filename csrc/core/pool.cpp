@@ -7,6 +7,7 @@
 #include "checked.hpp"
 #include "correlation.hpp"
 #include "dispatch.hpp"
+#include "overlap.hpp"
 #include "tapwise/layers.hpp"
 #include "unaligned.hpp"
 
@@ -125,6 +126,7 @@ Status max_pool(const ConvProblem& p, TensorView<const T> src, TensorView<T> dst
   if (Status s = check_pooling(p); !s) return s;
   if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
   if (Status s = check_view("dst", dst, dst_shape(p), Use::write); !s) return s;
+  if (Status s = check_apart("dst", memory_of(dst), "src", memory_of(src)); !s) return s;
   Status status;
   const auto* table = active_table(status);
   if (table == nullptr) return status;
@@ -147,6 +149,8 @@ Status max_pool_backward(const ConvProblem& p, TensorView<const T> diff_dst, Ten
   if (Status s = check_view("diff_dst", diff_dst, dst_shape(p), Use::read); !s) return s;
   if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
   if (Status s = check_view("diff_src", diff_src, src_shape(p), Use::write); !s) return s;
+  if (Status s = check_apart("diff_src", memory_of(diff_src), "src", memory_of(src)); !s) return s;
+  if (Status s = check_apart("diff_src", memory_of(diff_src), "diff_dst", memory_of(diff_dst)); !s) return s;
   if (Status s; active_table(s) == nullptr) return s;
   const std::array<Axis, 3> axis = axes_of(p);
   const int64_t items = p.batch * p.in_channels;

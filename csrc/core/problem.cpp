@@ -54,7 +54,9 @@ Status validate(const ConvProblem& p) noexcept {
     if (Status s = check_axis(p, a); !s) return s;
 
   const Spatial dst = dst_size(p);
-  Checked src_count = Checked{p.batch} * p.in_channels * 8, dst_count = Checked{p.batch} * p.out_channels * 8;
+  // An empty batch has sizes as well, which plans are made of.
+  const std::int64_t batch = std::max<std::int64_t>(p.batch, 1);
+  Checked src_count = Checked{batch} * p.in_channels * 8, dst_count = Checked{batch} * p.out_channels * 8;
   Checked weights_count = Checked{p.out_channels} * (p.in_channels / p.groups) * 8;
   for (std::size_t a = 0; a < 3; ++a) {
     src_count = src_count * p.src[a];

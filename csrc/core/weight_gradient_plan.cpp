@@ -218,7 +218,8 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
     p.src_in_place = p.dst_in_place = true;
     // One run for all taps, and one for each position on either side where some meet padding.
     if (p.rows_over == WeightGradientPlan::Rows::taps)
-      p.runs_per_row = 1 + 2 * ceil_div((c.axis[2].taps - 1) * c.axis[2].dilation, c.axis[2].stride);
+      p.runs_per_row =
+          std::min(p.block[2], 1 + 2 * ceil_div((c.axis[2].taps - 1) * c.axis[2].dilation, c.axis[2].stride));
   }
   return p;
 }

@@ -20,7 +20,7 @@ def run(estimates, budget, flush=None):
     """Measures calls that take no time, but are thought to take these."""
     log = []
     entries = [timing.Entry(contestant(who, 0, log), 1, [], seconds) for who, seconds in estimates.items()]
-    peak = timing.measure(entries, budget, flush, lambda: 7.0)
+    peak, _ = timing.measure(entries, budget, flush, lambda: 7.0)
     assert peak == 7.0
     return {e.contestant.who: e for e in entries}, log
 
@@ -76,3 +76,12 @@ def test_a_hopeless_call_of_seconds_is_made_once():
     own = timing.warm_up(contestant(OWN, 0.001, []), fastest=1.0)
     timing.measure([own, slow], 0, None, lambda: 1.0)
     assert log == ["slow"] and len(slow.seconds) == 1 and slow.seconds[0] >= 0.6
+
+
+def test_the_bandwidth_is_the_median_of_those_between_the_samples():
+    entry = timing.Entry(contestant(OWN, 0, []), 1, [], 0.004)
+    measured = iter([5.0, 1.0, 9.0] * 20)
+    _, bandwidth = timing.measure([entry], 0, None, lambda: 1.0, lambda: next(measured))
+    assert bandwidth == 5.0
+    _, bandwidth = timing.measure([entry], 0, None, lambda: 1.0)
+    assert bandwidth != bandwidth

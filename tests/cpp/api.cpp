@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include "tapwise/tapwise.h"
@@ -25,8 +26,13 @@ void expect(bool holds, const char* what) {
 
 }  // namespace
 
-// Every allocation of the program, as far as a sanitizer does not count them itself.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+// Every allocation of the program, where no sanitizer has allocators of its own.
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if !defined(SANITIZED) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define COUNTED 1
 void* operator new(std::size_t bytes) {
   ++allocations;
@@ -131,6 +137,109 @@ void views() {
   std::vector<float> room(kSrcCount);
   expect(dense_view(std::span(room), kSrc).data == room.data(), "a span that is long enough has data");
   expect(dense_view(std::span(room).first(kSrcCount - 1), kSrc).data == nullptr, "one that is too short has none");
+  expect(dense_view(std::span(room).first(0), kSrc).data == nullptr, "nor has an empty one");
+}
+
+void workspaces() {
+  // Of a gradient in another layout than its input, alone, and of a transposed convolution that lacks a position.
+  const std::vector<float> w = numbers(kWeightsCount), dy = numbers(kDstCount);
+  std::vector<float> dx(kSrcCount);
+  const auto weights = dense_view<const float>(w.data(), kWeights), diff_dst = dense_view<const float>(dy.data(), kDst);
+  const auto last = dense_view(dx.data(), kSrc, {0, 2, 3, 4, 1});
+  Options options{.threads = 2};
+  std::int64_t bytes = 0;
+  expect(static_cast<bool>(workspace_size<float>(kProblem, Direction::backward_data, last, diff_dst, options, bytes)),
+         "a gradient's workspace has a size");
+  const Memory memory(bytes);
+  options.workspace = {memory.block.get(), bytes};
+  expect(static_cast<bool>(backward<float>(kProblem, diff_dst, {}, weights, {last, {}, {}}, options)),
+         "the gradient by the input needs no input");
+
+  const ConvProblem dilated{.src = {1, 1, 12}, .kernel = {1, 1, 2}, .dilation = {1, 1, 4}};
+  const float x[6] = {1, 2, 3, 4, 5, 6}, taps[2] = {1, 1};
+  float y[12];
+  const auto few = dense_view<const float>(x, {1, 1, 1, 1, 6});
+  const auto whole = dense_view<float>(y, {1, 1, 1, 1, 12});
+  options = {.threads = 1};
+  expect(static_cast<bool>(workspace_size<float>(dilated, Direction::backward_data, whole, few, options, bytes)),
+         "so has a transposed convolution's");
+  const Memory other(bytes);
+  options.workspace = {other.block.get(), bytes};
+  expect(transposed<float>(dilated, few, dense_view<const float>(taps, {1, 1, 1, 1, 2}), nullptr, whole, options) &&
+             y[0] == 1 && y[4] == 6,
+         "and it is enough");
+
+  // What grows with a dilation is no list of a thread.
+  const ConvProblem far{.in_channels = 64,
+                        .out_channels = 64,
+                        .groups = 64,
+                        .src = {1, 1, 16},
+                        .kernel = {1, 1, 2},
+                        .dilation = {1, 1, 1'000'000},
+                        .pad_low = {0, 0, 1'000'000}};
+  expect(workspace_size<float>(far, Direction::backward_weights, {.threads = 1}, bytes) && bytes < (2 << 20),
+         "a huge dilation needs no more");
+}
+
+void sizes_that_wrap() {
+  // Strides whose product is 2^64, and an empty batch of images whose pixels are 2^80.
+  const ConvProblem strided{
+      .out_channels = 16, .src = {1, 3, 5}, .stride = {1, std::int64_t{1} << 32, std::int64_t{1} << 32}};
+  std::vector<float> x(15), w(16), y(16);
+  expect(static_cast<bool>(backward_data<float>(strided, dense_view<const float>(y.data(), {1, 16, 1, 1, 1}),
+                                                dense_view<const float>(w.data(), {16, 1, 1, 1, 1}), nullptr,
+                                                dense_view(x.data(), {1, 1, 1, 3, 5}))),
+         "huge strides");
+  constexpr std::int64_t kHuge = std::int64_t{1} << 40;
+  const ConvProblem empty{.batch = 0, .in_channels = 8, .out_channels = 8, .src = {kHuge, kHuge, kHuge}};
+  Plan<float> plan;
+  const Shape shape{0, 8, kHuge, kHuge, kHuge};
+  expect(Plan<float>::create(empty, dense_view<const float>(nullptr, shape), dense_view<const float>(nullptr, shape),
+                             false, plan)
+                 .code == Code::overflow,
+         "an empty batch of images that cannot be");
+}
+
+void nobody_s_threads() {
+  // A ParallelFor without a function, and the default number of threads changing all the time.
+  const std::vector<float> x = numbers(kSrcCount), w = numbers(kWeightsCount);
+  std::vector<float> y(kDstCount);
+  const ParallelFor none{.workers = 1 << 30};
+  expect(static_cast<bool>(forward<float>(kProblem, dense_view<const float>(x.data(), kSrc),
+                                          dense_view<const float>(w.data(), kWeights), nullptr,
+                                          dense_view(y.data(), kDst), {.parallel = &none})),
+         "without a function it is OpenMP");
+
+  const ConvProblem phases{.batch = 4,
+                           .in_channels = 8,
+                           .out_channels = 16,
+                           .src = {1, 68, 68},
+                           .kernel = {1, 17, 17},
+                           .stride = {1, 17, 17}};
+  const std::vector<float> w2 = numbers(8 * 16 * 17 * 17), dy = numbers(4 * 16 * 4 * 4);
+  std::vector<float> dx(4 * 8 * 68 * 68);
+  std::int64_t bytes = 0;
+  set_num_threads(1);
+  expect(static_cast<bool>(workspace_size<float>(phases, Direction::backward_data, {}, bytes)), "phases have a size");
+  const Memory memory(bytes);
+  auto* const guard = static_cast<std::byte*>(memory.block.get()) + bytes;
+  std::atomic<bool> stop{false};
+  std::thread other([&] {
+    for (int threads = 1; !stop; threads = 3 - threads) set_num_threads(threads);
+  });
+  bool kept = true;
+  for (int i = 0; i < 50; ++i) {
+    *guard = std::byte{77};
+    static_cast<void>(backward_data<float>(phases, dense_view<const float>(dy.data(), {4, 16, 1, 4, 4}),
+                                           dense_view<const float>(w2.data(), {16, 8, 1, 17, 17}), nullptr,
+                                           dense_view(dx.data(), {4, 8, 1, 68, 68}),
+                                           {.workspace = {memory.block.get(), bytes}}));
+    kept = kept && *guard == std::byte{77};
+  }
+  stop = true;
+  other.join();
+  set_num_threads(0);
+  expect(kept, "a call keeps to the threads that its workspace was measured for");
 }
 
 tapwise_problem c_problem() {
@@ -229,6 +338,9 @@ int main() {
   interleaved_views();
   nothing_is_allocated();
   views();
+  workspaces();
+  sizes_that_wrap();
+  nobody_s_threads();
   c_functions();
   std::printf("the interfaces on %s, %d failures\n", isa, failures);
   return failures == 0 ? 0 : 1;

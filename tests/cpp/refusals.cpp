@@ -145,6 +145,16 @@ const Call kCalls[] = {
                                         {dense(numbers, kSrc), dense(numbers + 100, kWeights), {}}, options);
        return numbers[0] == 3 ? s : Status{};
      }},
+    {"pooling into itself", Code::invalid_argument,
+     [] {
+       static float numbers[64];
+       return max_pool<float>(pooling(), dense(numbers, {1, 4, 1, 1, 8}), dense(numbers + 1, kPooled));
+     }},
+    {"relu into its neighbours", Code::invalid_argument,
+     [] {
+       static float numbers[8];
+       return relu<float>({5}, AnyView<const float>{numbers, {4}}, AnyView<float>{numbers + 1, {4}});
+     }},
     {"pooling into less", Code::invalid_argument,
      [] {
        return max_pool_backward<float>(pooling(), one(kPooled), one({1, 4, 1, 1, 8}), dense(&number, {1, 4, 1, 1, 7}));

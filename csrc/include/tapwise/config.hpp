@@ -22,7 +22,17 @@
 #else
 #define TAPWISE_NATIVE_ISA scalar
 #endif
-#define TAPWISE_NAMESPACE TAPWISE_JOIN(header_only_, TAPWISE_NATIVE_ISA)
+// The same vectors, with other instructions around them.
+#if defined(__AVX2__)
+#define TAPWISE_AROUND _avx2
+#elif defined(__AVX__)
+#define TAPWISE_AROUND _avx
+#elif defined(__SSE4_1__)
+#define TAPWISE_AROUND _sse4
+#else
+#define TAPWISE_AROUND
+#endif
+#define TAPWISE_NAMESPACE TAPWISE_JOIN(TAPWISE_JOIN(header_only_, TAPWISE_NATIVE_ISA), TAPWISE_AROUND)
 #define TAPWISE_FUNCTION inline
 #define TAPWISE_CLASS
 #define TAPWISE_PRIVATE implementation

@@ -35,7 +35,7 @@ inline constexpr std::int64_t kWorkspaceAlignment = 64;
 struct Options {
   bool relu = false;        // forward and transposed only: max(0, .) fused into the store
   bool accumulate = false;  // add into the result instead of overwriting it
-  int threads = 0;          // 0: the default, see parallel.hpp
+  int threads = 0;          // 0: the default, see parallel.hpp; -n: at most n, and one where there is little to do
   Workspace workspace{};
   const ParallelFor* parallel = nullptr;  // the caller's threads; null: OpenMP's
   Algorithm algorithm = Algorithm::automatic;
@@ -73,7 +73,8 @@ struct Gradients {
 };
 
 /// All gradients in one call: backward_data, backward_weights and backward_bias of the same diff_dst. A workspace must
-/// be large enough for the largest of them. Everything is checked before the first of them is written.
+/// be large enough for the largest of them. Everything but memory that the library allocates itself is checked before
+/// the first of them is written.
 template <class T>
 TAPWISE_FUNCTION Status backward(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
                                  TensorView<const T> weights, const Gradients<T>& gradients,

@@ -35,7 +35,7 @@ TAPWISE_FUNCTION bool has_openmp() noexcept;
 struct ParallelFor {
   /// Calls body(state, item, worker) once for every item in [0, items) and returns when all of them have. Items may run
   /// in any order and at the same time, but never two with the same worker in [0, workers). A body neither throws nor
-  /// waits for another.
+  /// waits for another. Null: OpenMP does it.
   void (*run)(void* context, std::int64_t items, int workers, void (*body)(void* state, std::int64_t item, int worker),
               void* state) = nullptr;
   void* context = nullptr;

@@ -34,11 +34,11 @@ template <class T>
 TensorView<T> dense_view(T* data, std::array<std::int64_t, 5> shape,
                          std::array<int, 5> order = {0, 1, 2, 3, 4}) noexcept {
   TensorView<T> view{data, shape, {}};
-  std::int64_t step = sizeof(T);
+  std::uint64_t step = sizeof(T);  // of sizes that do not fit, which operations refuse, it may overflow
   for (std::size_t i = order.size(); i-- > 0;) {
     const auto axis = static_cast<std::size_t>(order[i]);
-    view.stride[axis] = step;
-    step *= shape[axis];
+    view.stride[axis] = static_cast<std::int64_t>(step);
+    step *= static_cast<std::uint64_t>(shape[axis]);
   }
   return view;
 }
@@ -48,11 +48,13 @@ template <class T, std::size_t extent>
 TensorView<T> dense_view(std::span<T, extent> memory, std::array<std::int64_t, 5> shape,
                          std::array<int, 5> order = {0, 1, 2, 3, 4}) noexcept {
   std::size_t left = memory.size();
+  bool empty = false;
   for (const std::int64_t size : shape) {
     if (size < 0) return dense_view<T>(nullptr, shape, order);
+    empty = empty || size == 0;
     left = size == 0 ? left : left / static_cast<std::size_t>(size);
   }
-  return dense_view<T>(left > 0 || memory.empty() ? memory.data() : nullptr, shape, order);
+  return dense_view<T>(left > 0 || empty ? memory.data() : nullptr, shape, order);
 }
 
 #if defined(__cpp_lib_mdspan)
