@@ -88,7 +88,6 @@ Status run_bias_gradient(const TensorView<const T>& t, VectorView<T> diff_bias, 
       }
       const int64_t count = std::min(r.piece, r.length - in_run);
       const kernels::Sum sum{reinterpret_cast<byte*>(sums + chunk * channels),
-                             int64_t{sizeof(T)},
                              from,
                              r.channels_dense ? t.stride[1] : r.step,
                              r.channels_dense ? r.step : t.stride[1],

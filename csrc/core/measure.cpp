@@ -75,7 +75,7 @@ double measure_read_bandwidth(int64_t bytes, double seconds, int threads) {
   const std::vector<float> data(static_cast<std::size_t>(share * threads), 1.0f);
   std::vector<float> sums(static_cast<std::size_t>(threads));
   return best_rate(static_cast<double>(share * threads * element), seconds, threads, [&](int64_t i) {
-    table->f32.add_columns({reinterpret_cast<byte*>(&sums[static_cast<std::size_t>(i)]), element,
+    table->f32.add_columns({reinterpret_cast<byte*>(&sums[static_cast<std::size_t>(i)]),
                             reinterpret_cast<const byte*>(data.data() + i * share), element, 0, share, 1, false});
   });
 }

@@ -297,8 +297,8 @@ void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernel
   T* const from = sums + panel * taps * p.c_block * p.width;
   const int64_t numbers = taps * p.c_block * p.width;
   if (p.chunks > 1)
-    k.add_rows({reinterpret_cast<byte*>(from), element, reinterpret_cast<const byte*>(from), element,
-                p.buffer_numbers * element, numbers, p.chunks, false});
+    k.add_rows({reinterpret_cast<byte*>(from), reinterpret_cast<const byte*>(from), element, p.buffer_numbers * element,
+                numbers, p.chunks, false});
 
   const auto* const bytes = reinterpret_cast<const byte*>(from);
   const bool taps_dense = tap_offset(c, 1) == element && tap_offset(c, taps - 1) == (taps - 1) * element;

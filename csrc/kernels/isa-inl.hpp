@@ -82,11 +82,12 @@ constexpr Kernels<T> make_kernels() {
 #define TAPWISE_STRING(name) TAPWISE_STRING_OF(name)
 
 #if defined(TAPWISE_HEADER_ONLY)
-inline
+#define TAPWISE_TABLE inline constinit const
 #else
 extern const kernels::IsaTable table;
+#define TAPWISE_TABLE constinit const
 #endif
-    constinit const kernels::IsaTable table{TAPWISE_STRING(TAPWISE_ISA), kVectorBytes, make_kernels<float>(),
-                                            make_kernels<double>()};
+TAPWISE_TABLE kernels::IsaTable table{TAPWISE_STRING(TAPWISE_ISA), kVectorBytes, make_kernels<float>(),
+                                      make_kernels<double>()};
 
 }  // namespace tapwise::inline TAPWISE_NAMESPACE::TAPWISE_ISA

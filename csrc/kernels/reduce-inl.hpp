@@ -27,7 +27,7 @@ TAPWISE_INLINE void add_block(const Sum& s, int64_t col) {
     acc[0][j].store(sums + j * size);
   }
   for (int i = 0; i < vectors * size; ++i) {
-    byte* to = s.dst + (col + i) * s.dst_step;
+    byte* to = s.dst + (col + i) * int64_t{sizeof(T)};
     write<T>(to, sums[i] + (s.accumulate ? read<T>(to) : T{0}));
   }
 }
@@ -79,7 +79,7 @@ void add_rows(const Sum& s) {
     for (int64_t row = 0; row < s.rows; ++row, from += s.src_row) acc[row & 1] += Vec<T>::load_partial(from, rest);
     acc[0] += acc[1];
     for (int i = 0; i < rest; ++i) {
-      byte* to = s.dst + (col + i) * s.dst_step;
+      byte* to = s.dst + (col + i) * int64_t{sizeof(T)};
       write<T>(to, acc[0].value[i] + (s.accumulate ? read<T>(to) : T{0}));
     }
   }
@@ -141,7 +141,7 @@ void add_columns(const Sum& s) {
     }
     for (int half = chains / 2; half > 0; half /= 2)
       for (int k = 0; k < half; ++k) acc[k] += acc[k + half];
-    byte* to = s.dst + row * s.dst_step;
+    byte* to = s.dst + row * int64_t{sizeof(T)};
     write<T>(to, acc[0].reduce() + (s.accumulate ? read<T>(to) : T{0}));
   }
 }

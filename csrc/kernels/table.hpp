@@ -61,10 +61,9 @@ struct Copy {
   bool accumulate = false;           // dst += instead of dst =
 };
 
-/// dst[r] (+)= the sum of the n numbers (or rows of n vectors) of src; see reduce-inl.hpp.
+/// Sums of a matrix along one of its axes, to dense numbers of dst; see reduce-inl.hpp.
 struct Sum {
   byte* dst;
-  int64_t dst_step;
   const byte* src;
   int64_t src_col, src_row;
   int64_t cols, rows;

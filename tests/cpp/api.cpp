@@ -181,6 +181,14 @@ void workspaces() {
          "a huge dilation needs no more");
 }
 
+void default_workspace() {
+  std::int64_t bytes = 0;
+  expect(workspace_size<float>(kProblem, Direction::forward, Options{}, bytes) &&
+             workspace_size<float>(kProblem, Direction::forward, Algorithm::direct) == bytes && bytes > 0,
+         "a workspace for the default options");
+  expect(workspace_size<double>({.groups = 0}, Direction::backward_weights) == -1, "no workspace without a problem");
+}
+
 void sizes_that_wrap() {
   // Strides whose product is 2^64, and an empty batch of images whose pixels are 2^80.
   const ConvProblem strided{
@@ -339,6 +347,7 @@ int main() {
   nothing_is_allocated();
   views();
   workspaces();
+  default_workspace();
   sizes_that_wrap();
   nobody_s_threads();
   c_functions();

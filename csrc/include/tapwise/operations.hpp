@@ -122,4 +122,12 @@ template <class T>
 TAPWISE_FUNCTION Status workspace_size(const ConvProblem& problem, Direction direction, const Options& options,
                                        std::int64_t& bytes) noexcept;
 
+/// The same for the default options: bytes, or -1 if the problem is not valid.
+template <class T>
+std::int64_t workspace_size(const ConvProblem& problem, Direction direction,
+                            Algorithm algorithm = Algorithm::automatic) noexcept {
+  std::int64_t bytes = 0;
+  return workspace_size<T>(problem, direction, Options{.algorithm = algorithm}, bytes) ? bytes : -1;
+}
+
 }  // namespace tapwise::inline TAPWISE_NAMESPACE
