@@ -51,36 +51,6 @@ bool overlap(const Operand& a, const Operand& b) {
   return share_memory(memory(a), memory(b));
 }
 
-// Strides of a dense array whose axes are nested as those of `like`. Axes of size 1 and broadcast axes say nothing
-// about the order and stay where C order has them.
-Shape strides_like(const Shape& shape, const Operand& like) {
-  std::vector<std::size_t> order(shape.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  if (like.shape.size() == shape.size()) {
-    const auto known = [&](std::size_t i) { return like.shape[i] > 1 && like.strides[i] != 0; };
-    for (std::size_t i = 1; i < order.size(); ++i) {
-      // Insertion sort, largest stride first; it compares across axes that say nothing.
-      const std::size_t axis = order[i];
-      if (!known(axis)) continue;
-      std::size_t to = i;
-      for (std::size_t j = i; j-- > 0;) {
-        if (!known(order[j])) continue;
-        if (std::abs(like.strides[order[j]]) >= std::abs(like.strides[axis])) break;
-        to = j;
-      }
-      order.erase(order.begin() + static_cast<std::ptrdiff_t>(i));
-      order.insert(order.begin() + static_cast<std::ptrdiff_t>(to), axis);
-    }
-  }
-  Shape strides(shape.size());
-  int64_t step = like.is_double ? 8 : 4;
-  for (std::size_t i = order.size(); i-- > 0;) {
-    strides[order[i]] = step;
-    step *= std::max<int64_t>(shape[order[i]], 1);
-  }
-  return strides;
-}
-
 }  // namespace
 
 std::string tuple_text(const Shape& shape) {
@@ -131,6 +101,14 @@ int64_t as_int(py::handle object, const char* name) {
   return value;
 }
 
+std::array<py::object, 3> as_triple(py::handle object, const char* name) {
+  constexpr const char* expected = " must be a tuple of three, for the input, the weight and the bias, got ";
+  if (!PyTuple_Check(object.ptr()) && !PyList_Check(object.ptr())) type_error(name, expected, describe(object));
+  if (py::len(object) != 3) value_error(name, expected, describe(object));
+  const auto values = py::reinterpret_borrow<py::sequence>(object);
+  return {values[0], values[1], values[2]};
+}
+
 int as_threads(py::handle threads) {
   if (threads.is_none()) return 0;
   const int64_t n = as_int(threads, "threads");
@@ -169,6 +147,34 @@ void check_same_dtype(const Operand& a, const Operand& b) {
   if (a.is_double != b.is_double)
     type_error(b.name, " must have the dtype of ", a.name, ", ", a.dtype(), ", got ", b.dtype(),
                "; dtypes are never mixed, ", b.name, ".astype(numpy.", a.dtype(), ") casts");
+}
+
+Shape strides_like(const Shape& shape, const Operand& like) {
+  std::vector<std::size_t> order(shape.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (like.shape.size() == shape.size()) {
+    const auto known = [&](std::size_t i) { return like.shape[i] > 1 && like.strides[i] != 0; };
+    for (std::size_t i = 1; i < order.size(); ++i) {
+      // Insertion sort, largest stride first; it compares across axes that say nothing.
+      const std::size_t axis = order[i];
+      if (!known(axis)) continue;
+      std::size_t to = i;
+      for (std::size_t j = i; j-- > 0;) {
+        if (!known(order[j])) continue;
+        if (std::abs(like.strides[order[j]]) >= std::abs(like.strides[axis])) break;
+        to = j;
+      }
+      order.erase(order.begin() + static_cast<std::ptrdiff_t>(i));
+      order.insert(order.begin() + static_cast<std::ptrdiff_t>(to), axis);
+    }
+  }
+  Shape strides(shape.size());
+  int64_t step = like.is_double ? 8 : 4;
+  for (std::size_t i = order.size(); i-- > 0;) {
+    strides[order[i]] = step;
+    step *= std::max<int64_t>(shape[order[i]], 1);
+  }
+  return strides;
 }
 
 Operand result(py::handle out, const char* name, const Shape& shape, const Operand& like,

@@ -32,6 +32,10 @@ void check_same_dtype(const Operand& a, const Operand& b);
 Operand result(py::handle out, const char* name, const Shape& shape, const Operand& like,
                std::initializer_list<const Operand*> inputs);
 
+/// Strides of a dense array whose axes are nested as those of `like`, if that has as many; else C order. Axes of size 1
+/// and broadcast axes say nothing about the order and stay where C order has them.
+Shape strides_like(const Shape& shape, const Operand& like);
+
 /// The dtype of `operand`, and no memory order: a fresh result like it is in C order.
 Operand in_c_order(const Operand& operand);
 

@@ -64,7 +64,6 @@ py::dict build_info() {
   for (int i = kDirect; i < kAlgorithmCount; ++i) algorithms.append(kAlgorithms[i]);
   info["algorithms"] = py::tuple(algorithms);
   info["openmp"] = has_openmp();
-  info["cuda"] = false;
   info["cpus"] = available_cpus();
   return info;
 }
@@ -108,6 +107,10 @@ void bind_control(py::module_& m) {
   m.def("restore_threads", [](int n) { exchange_thread_override(n); });
   m.def("set_algorithm", [](py::handle name) { default_algorithm = as_algorithm(name); });
   m.def("get_algorithm", [] { return kAlgorithms[effective_default()]; });
+  m.def("check_control", [](py::handle algorithm, py::handle threads) {
+    check_algorithm(algorithm);
+    as_threads(threads);
+  });
   m.def("exchange_algorithm", exchange_algorithm);
   m.def("restore_algorithm", [](int index) { algorithm_override = index; });
   m.def("available_isas", [] { return usable_isas(true); });

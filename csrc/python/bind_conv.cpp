@@ -1,4 +1,8 @@
 // Forward and transposed convolution, and the shape of the result.
+#include <pybind11/stl.h>
+
+#include <map>
+
 #include "python/geometry.hpp"
 #include "python/optional_operand.hpp"
 
@@ -63,12 +67,25 @@ py::tuple conv_output_shape(py::handle x_shape, py::handle weight_shape, py::han
   return as_tuple(arrange(g.dst_shape(), g.activations));
 }
 
+// What a function on another device returns: `out`, checked as every out is, or a new array like `like`.
+py::array host_result(py::handle out, const std::string& name, py::handle shape, py::handle like_object, bool c_order,
+                      const std::map<std::string, py::object>& apart) {
+  const Operand given = as_operand(like_object, "x");
+  const Operand like = c_order ? in_c_order(given) : given;
+  for (const auto& [input_name, input] : apart) {
+    const Operand other = as_operand(input, input_name.c_str());
+    if (!out.is_none()) result(out, name.c_str(), as_shape(shape, "shape"), like, {&other});
+  }
+  return result(out, name.c_str(), as_shape(shape, "shape"), like, {}).array;
+}
+
 }  // namespace
 
 void bind_conv(py::module_& m) {
   m.def("conv", conv);
   m.def("conv_transpose", conv_transpose);
   m.def("conv_output_shape", conv_output_shape);
+  m.def("result", host_result);
   m.def("as_array", [](py::handle object, const std::string& name) { return as_operand(object, name.c_str()).array; });
 }
 

@@ -60,13 +60,7 @@ py::object weight_grad(py::handle grad_object, py::handle x_object, py::handle k
 py::object bias_grad(py::handle grad_object, py::handle layout_name, py::handle out, py::handle accumulate,
                      py::handle threads) {
   const Operand grad = as_operand(grad_object, "grad");
-  const int rank = layout_name.is_none() ? grad.ndim() - 2 : activation_layout(layout_name, 0).rank;
-  if (rank < 1 || rank > 3)
-    value_error("grad must have 1 to 3 spatial axes beside batch and channels, got shape ", tuple_text(grad.shape));
-  const Layout layout = activation_layout(layout_name, rank);
-  if (grad.ndim() != layout.ndim())
-    value_error("grad must have ", layout.ndim(), " axes in layout \"", layout.name, "\", got shape ",
-                tuple_text(grad.shape));
+  const Layout layout = gradient_layout(grad.shape, layout_name);
   const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
   check_accumulate(options.accumulate, out);
   const Operand y = result(out, "out", {canonical(grad.shape, layout)[1]}, grad, {&grad});

@@ -5,6 +5,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <array>
 #include <cstdint>
 #include <sstream>
 #include <string>
@@ -49,6 +50,9 @@ std::string as_text(py::handle object, const char* name);
 /// An int, or anything with __index__; a bool or float is a TypeError naming the parameter, a number beyond 64 bits a
 /// ValueError.
 int64_t as_int(py::handle object, const char* name);
+
+/// A tuple or list of three, one for each gradient.
+std::array<py::object, 3> as_triple(py::handle object, const char* name);
 
 /// A failed Status as the Python exception that suits its code.
 void raise_if_failed(const Status& status);

@@ -393,6 +393,17 @@ Geometry pooling_geometry(const Shape& x_shape, py::handle kernel_size, py::hand
   return g;
 }
 
+Layout gradient_layout(const Shape& grad_shape, py::handle layout_name) {
+  const int rank =
+      layout_name.is_none() ? static_cast<int>(grad_shape.size()) - 2 : activation_layout(layout_name, 0).rank;
+  check_rank(rank, "grad", grad_shape);
+  const Layout layout = activation_layout(layout_name, rank);
+  if (static_cast<int>(grad_shape.size()) != layout.ndim())
+    value_error("grad must have ", layout.ndim(), " axes in layout \"", layout.name, "\", got shape ",
+                tuple_text(grad_shape));
+  return layout;
+}
+
 void check_gradient_shape(const Shape& grad_shape, const Geometry& g) {
   const Shape expected = arrange(g.dst_shape(), g.activations);
   if (grad_shape != expected)

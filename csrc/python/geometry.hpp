@@ -44,6 +44,9 @@ Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py
 Geometry pooling_geometry(const Shape& x_shape, py::handle kernel_size, py::handle stride, py::handle padding,
                           py::handle dilation, py::handle layout);
 
+/// The layout of a gradient whose bias gradient is asked for.
+Layout gradient_layout(const Shape& grad_shape, py::handle layout_name);
+
 /// ValueError unless grad has the shape of the convolution's output.
 void check_gradient_shape(const Shape& grad_shape, const Geometry& geometry);
 

@@ -1,18 +1,6 @@
 #include "python/gradients.hpp"
 
 namespace tapwise::python {
-namespace {
-
-std::array<py::object, 3> as_triple(py::handle object, const char* name) {
-  constexpr const char* expected = " must be a tuple of three, for the input, the weight and the bias, got ";
-  if (!PyTuple_Check(object.ptr()) && !PyList_Check(object.ptr())) type_error(name, expected, describe(object));
-  if (py::len(object) != 3) value_error(name, expected, describe(object));
-  const auto values = py::reinterpret_borrow<py::sequence>(object);
-  return {values[0], values[1], values[2]};
-}
-
-}  // namespace
-
 Gradients::Gradients(py::handle needs, py::handle outs, bool accumulate, const std::array<Shape, 3>& shapes,
                      const Operand& x, const Operand& grad, const std::array<const Operand*, 3>& inputs)
     : out(as_triple(outs, "out")) {

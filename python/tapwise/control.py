@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 from . import _core
@@ -58,9 +59,10 @@ def build_info() -> dict[str, Any]:
     """What was built and what is in use.
 
     version, compiler, flags, isas_built, isas_usable, isa (the one in use, or None with isa_error saying why),
-    algorithms, openmp, cuda, cpus (those that this process may use).
+    algorithms, openmp, cpus (those that this process may use), cuda (whether the backend was built; :mod:`tapwise.cuda`
+    says whether it can run).
     """
-    return _core.build_info()
+    return _core.build_info() | {"cuda": find_spec("tapwise._cuda") is not None}
 
 
 def available_isas() -> tuple[str, ...]:

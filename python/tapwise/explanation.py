@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import _core
+from ._device import on_cuda
 from .types import Direction, DType, IntOrInts, Padding
 
 
@@ -25,21 +26,24 @@ class Explanation:
     copies: tuple[str, ...]
     """What is copied into that scratch, and why."""
     lanes: str
-    """What a vector register holds: channels, pixels or groups."""
+    """What a vector register holds: channels, pixels or groups; empty on a CUDA device."""
     choices: tuple[str, ...]
     """What the planner chose, and why."""
     tile: tuple[int, int]
-    """Rows and vectors of the register tile."""
+    """Rows and vectors of the register tile; on a CUDA device, rows and columns of the sums of a block."""
     work_items: int
-    """Independent pieces of work."""
+    """Independent pieces of work; on a CUDA device, blocks of threads."""
     isa: str
+    """The instruction set, or ``"sm_"`` and the compute capability of a CUDA device."""
     threads: int
+    """Of the call; on a CUDA device, of a block."""
 
     def __str__(self) -> str:
         pads = ", ".join(f"{low}+{high}" for low, high in self.pads)
         intensity = self.flops / self.bytes_moved if self.bytes_moved else 0.0
+        team = f"{self.threads} thread(s)" if self.lanes else f"{self.threads} threads a block"
         lines = [
-            f"{self.direction}: {self.algorithm} on {self.isa}, {self.threads} thread(s)",
+            f"{self.direction}: {self.algorithm} on {self.isa}, {team}",
             f"  output     {self.output_shape}",
             f"  padding    {pads}",
             f"  work       {self.flops:,} flops, {self.bytes_moved:,} bytes ({intensity:.1f} flops a byte)",
@@ -49,6 +53,8 @@ class Explanation:
         ]
         if self.tile[0]:
             tile = f"{self.tile[0]} rows x {self.tile[1]} vectors of {self.lanes}, {self.work_items:,} pieces"
+            if not self.lanes:
+                tile = f"{self.tile[0]} x {self.tile[1]} sums a block, {self.work_items:,} blocks"
             lines.insert(4, f"  tile       {tile}")
         return "\n".join(lines)
 
@@ -68,12 +74,21 @@ def explain(
     dtype: DType = "float32",
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Explanation:
     """What a convolution of C-contiguous arrays of these shapes would do.
 
     `direction` is ``"forward"``, ``"input_grad"``, ``"weight_grad"`` or ``"bias_grad"``; both shapes are those of the
     forward pass for all of them. The geometry and the errors are those of :func:`tapwise.conv`.
     """
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.explain(
+            x_shape, weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, direction=direction, dtype=dtype, algorithm=algorithm,
+            threads=threads,
+        )  # fmt: skip
     found = _core.explain(
         x_shape, weight_shape, stride, padding, dilation, groups, flip, layout, weight_layout,
         direction, dtype, algorithm, threads,

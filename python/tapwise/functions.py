@@ -8,6 +8,7 @@ strides and alignment, and results are new arrays or ``out``; nothing else is al
 from collections.abc import Sequence
 
 from . import _core
+from ._device import on_cuda
 from .types import Activation, Array, ArrayLike, IntOrInts, Padding
 
 
@@ -27,6 +28,7 @@ def conv(
     out: Array | None = None,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """Convolution over 1, 2 or 3 spatial axes, as many as `weight` has.
 
@@ -61,6 +63,9 @@ def conv(
         Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
     algorithm : str
         ``"auto"`` or ``"direct"``; see :func:`tapwise.set_algorithm`.
+    device : "cpu" or "cuda"
+        Where to compute. ``"cuda"`` copies the operands to the current CUDA device and the result back, through pinned
+        memory; see :mod:`tapwise.cuda` for arrays that lie there.
     threads : int, optional
         How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
         small problems. The bits of the result do not depend on it.
@@ -79,6 +84,14 @@ def conv(
     MemoryError
         The result or the scratch cannot be allocated.
     """
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run(
+            "conv", {"x": x, "weight": weight, "bias": bias}, out, "x", activation=activation,
+            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
     return _core.conv(
         x, weight, bias, 0, stride, padding, dilation, groups, flip, layout, weight_layout,
         activation, out, algorithm, threads,
@@ -101,8 +114,17 @@ def conv1d(
     out: Array | None = None,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """:func:`conv` of x (N, C, W) with weight (O, C / groups, KW); another rank is a ValueError."""
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run(
+            "conv1d", {"x": x, "weight": weight, "bias": bias}, out, "x", activation=activation,
+            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
     return _core.conv(
         x, weight, bias, 1, stride, padding, dilation, groups, flip, layout, weight_layout,
         activation, out, algorithm, threads,
@@ -125,8 +147,17 @@ def conv2d(
     out: Array | None = None,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """:func:`conv` of x (N, C, H, W) with weight (O, C / groups, KH, KW); another rank is a ValueError."""
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run(
+            "conv2d", {"x": x, "weight": weight, "bias": bias}, out, "x", activation=activation,
+            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
     return _core.conv(
         x, weight, bias, 2, stride, padding, dilation, groups, flip, layout, weight_layout,
         activation, out, algorithm, threads,
@@ -149,8 +180,17 @@ def conv3d(
     out: Array | None = None,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """:func:`conv` of x (N, C, D, H, W) with weight (O, C / groups, KD, KH, KW); another rank is a ValueError."""
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run(
+            "conv3d", {"x": x, "weight": weight, "bias": bias}, out, "x", activation=activation,
+            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
     return _core.conv(
         x, weight, bias, 3, stride, padding, dilation, groups, flip, layout, weight_layout,
         activation, out, algorithm, threads,
@@ -173,6 +213,7 @@ def conv_transpose(
     out: Array | None = None,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """Transposed convolution: the gradient by its input of a convolution, as a layer of its own.
 
@@ -194,6 +235,14 @@ def conv_transpose(
     -------
     (N, O, \\*output) with ``output = (n - 1) * stride - low - high + (kernel - 1) * dilation + 1 + output_padding``
     """
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run(
+            "conv_transpose", {"x": x, "weight": weight, "bias": bias}, out, "x", output_padding=output_padding,
+            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
     return _core.conv_transpose(
         x, weight, bias, stride, padding, output_padding, dilation, groups, flip, layout,
         weight_layout, out, algorithm, threads,
@@ -216,6 +265,7 @@ def conv_input_grad(
     accumulate: bool = False,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """The gradient by the input of ``conv(x, weight, ...)``.
 
@@ -235,6 +285,14 @@ def conv_input_grad(
     -------
     array of shape `input_shape`, with the memory order of `grad`
     """
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run(
+            "conv_input_grad", {"grad": grad, "weight": weight}, out, "grad", accumulate, input_shape=input_shape,
+            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
     return _core.conv_input_grad(
         grad, weight, input_shape, stride, padding, dilation, groups, flip, layout, weight_layout,
         out, accumulate, algorithm, threads,
@@ -257,6 +315,7 @@ def conv_weight_grad(
     accumulate: bool = False,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """The gradient by the weight of ``conv(x, weight, ...)``, summed over batch and space.
 
@@ -275,6 +334,14 @@ def conv_weight_grad(
     -------
     (O, C / groups, \\*kernel) array, or in `weight_layout`; a new one is in C order
     """
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run(
+            "conv_weight_grad", {"grad": grad, "x": x}, out, None, accumulate, kernel_size=kernel_size,
+            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
     return _core.conv_weight_grad(
         grad, x, kernel_size, stride, padding, dilation, groups, flip, layout, weight_layout,
         out, accumulate, algorithm, threads,
@@ -288,8 +355,13 @@ def conv_bias_grad(
     out: Array | None = None,
     accumulate: bool = False,
     threads: int | None = None,
+    device: str = "cpu",
 ) -> Array:
     """The gradient by the bias: the sum of grad (N, O, \\*output) over batch and space, of shape (O,)."""
+    if on_cuda(device):
+        from . import _staging
+
+        return _staging.run("conv_bias_grad", {"grad": grad}, out, None, accumulate, layout=layout, threads=threads)
     return _core.conv_bias_grad(grad, layout, out, accumulate, threads)
 
 
@@ -310,6 +382,7 @@ def conv_backward(
     accumulate: bool = False,
     algorithm: str = "auto",
     threads: int | None = None,
+    device: str = "cpu",
 ) -> tuple[Array | None, Array | None, Array | None]:
     """All gradients of ``conv(x, weight, bias, ...)``.
 
@@ -329,6 +402,16 @@ def conv_backward(
     -------
     (grad_input, grad_weight, grad_bias), None where not needed
     """
+    if on_cuda(device):
+        from . import _staging
+
+        outs = dict(zip(("out[0]", "out[1]", "out[2]"), out, strict=True))
+        gradients = _staging.run_all(
+            "conv_backward", {"grad": grad, "x": x, "weight": weight}, outs, ("x", None, None),
+            accumulate, needs=needs, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
+            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
+        )  # fmt: skip
+        return gradients[0], gradients[1], gradients[2]
     return _core.conv_backward(
         grad, x, weight, stride, padding, dilation, groups, flip, layout, weight_layout, needs,
         out, accumulate, algorithm, threads,

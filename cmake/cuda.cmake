@@ -1,0 +1,38 @@
+# The optional module tapwise._cuda: its own copy of the CUDA runtime, so that it loads on machines without a driver.
+
+include(CheckLanguage)
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  if(TAPWISE_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "TAPWISE_CUDA=ON, but no nvcc was found")
+  endif()
+  message(STATUS "No nvcc: building without CUDA")
+  return()
+endif()
+
+# Machine code for what asynchronous copies need (8.0) and newer, and for later devices the source that drivers compile.
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 86-real 89-real 90-real 100-real 120-real 80-virtual)
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+enable_language(CUDA)
+if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
+  if(TAPWISE_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "TAPWISE_CUDA=ON needs nvcc 12.8 or later, found ${CMAKE_CUDA_COMPILER_VERSION}")
+  endif()
+  message(STATUS "nvcc ${CMAKE_CUDA_COMPILER_VERSION} is older than 12.8: building without CUDA")
+  return()
+endif()
+find_package(CUDAToolkit REQUIRED)
+
+file(GLOB TAPWISE_CUDA_SOURCES CONFIGURE_DEPENDS csrc/cuda/*.cpp csrc/cuda/*.cu csrc/cuda/python/*.cpp)
+pybind11_add_module(_cuda ${TAPWISE_CUDA_SOURCES}
+  csrc/python/arrays.cpp csrc/python/explaining.cpp csrc/python/geometry.cpp csrc/python/layout.cpp)
+target_include_directories(_cuda PRIVATE csrc)
+target_link_libraries(_cuda PRIVATE tapwise CUDA::cudart_static)
+target_link_options(_cuda PRIVATE -Wl,--exclude-libs,ALL)
+string(REPLACE ";" " " targets "${CMAKE_CUDA_ARCHITECTURES}")
+target_compile_definitions(_cuda PRIVATE TAPWISE_CUDA_TARGETS="${targets}")
+set_target_properties(_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden INTERPROCEDURAL_OPTIMIZATION OFF)
+install(TARGETS _cuda LIBRARY DESTINATION tapwise)

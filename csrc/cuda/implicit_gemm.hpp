@@ -1,0 +1,111 @@
+// The kernel of every pass: a block computes one tile of c, walking the depth in tiles of 64 bytes that three stages
+// of asynchronous copies keep ahead of the multiply-adds.
+#pragma once
+
+#include "cuda/simt.hpp"
+#include "cuda/tensor_core.hpp"
+
+namespace tapwise::cuda {
+
+/// What one kernel is compiled for: how it multiplies, along which direction its operands are contiguous, how many
+/// numbers one copy brings, and how many warps share a block.
+template <class Math_, Along kA, Along kB, int kCopyNumbers, int kWarpsDown, int kWarpsAcross>
+struct Gemm {
+  using Math = Math_;
+  using Value = typename Math::Value;
+  static constexpr int kCopy = kCopyNumbers, kStages = 3, kAcross = kWarpsAcross;
+  static constexpr int kThreads = 32 * kWarpsDown * kWarpsAcross;
+  static constexpr int kBlocks = Math::kThreads / kThreads;
+  using A = Tile<Value, kA, Math::kWarpRows * kWarpsDown>;
+  using B = Tile<Value, kB, Math::kWarpCols * kWarpsAcross>;
+
+  struct Shared {
+    Value a[kStages][A::kSize], b[kStages][B::kSize];
+    Position rows[A::kRows], cols[B::kRows];
+    Position a_depth[2][A::kDepth], b_depth[2][A::kDepth];  // of the tile to fill next, and of the one after it
+    Value bias[B::kRows];
+  };
+};
+
+/// The positions of count indices from the first one on, in shared memory.
+template <int kThreads>
+__device__ inline void tabulate(Position* table, int count, const Space& space, const Map& map, int first) {
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += kThreads)
+    table[i] = first + i < space.total ? position(map, Counter::at(space, first + i)) : nowhere();
+}
+
+template <class Gemm>
+__global__ void __launch_bounds__(Gemm::kThreads, Gemm::kBlocks)
+    implicit_gemm(const __grid_constant__ Products<typename Gemm::Value> products) {
+  using T = typename Gemm::Value;
+  using A = typename Gemm::A;
+  using B = typename Gemm::B;
+  constexpr int kThreads = Gemm::kThreads, kStages = Gemm::kStages, kDepth = A::kDepth;
+  const Product<T>& p = products.product[blockIdx.y];
+  auto& shared = *reinterpret_cast<typename Gemm::Shared*>(dynamic_shared());
+  const int thread = static_cast<int>(threadIdx.x), warp = thread / 32;
+
+  // Neighbouring blocks share their rows, which are the larger operand of most passes.
+  const int row_tiles = (p.rows.total - 1) / A::kRows + 1, col_tiles = (p.cols.total - 1) / B::kRows + 1;
+  const int tile = static_cast<int>(blockIdx.x), group = tile / col_tiles / row_tiles;
+  if (group >= p.groups) return;
+  const int first_row = tile / col_tiles % row_tiles * A::kRows, first_col = tile % col_tiles * B::kRows;
+  const int split = static_cast<int>(blockIdx.z), first_depth = split * p.split_depth;
+  const int last_depth = min(p.depth.total - first_depth, p.split_depth) + first_depth;
+  const int steps = (last_depth - first_depth + kDepth - 1) / kDepth;
+  const T* const a = p.a.data + group * p.a.group;
+  const T* const b = p.b.data + group * p.b.group;
+
+  tabulate<kThreads>(shared.rows, A::kRows, p.rows, p.a.outer, first_row);
+  tabulate<kThreads>(shared.cols, B::kRows, p.cols, p.b.outer, first_col);
+  Counter depth = Counter::at(p.depth, first_depth + thread % kDepth);
+  const auto tabulate_depth = [&](int step) {
+    if (thread >= kDepth) return;
+    const bool real = depth.index < last_depth;
+    shared.a_depth[step % 2][thread] = real ? position(p.a.inner, depth) : nowhere();
+    shared.b_depth[step % 2][thread] = real ? position(p.b.inner, depth) : nowhere();
+    depth.advance(p.depth);
+  };
+  // After a barrier: the positions of this step are there, and nobody reads its stage, or the next positions, any more.
+  const auto fill = [&](int step) {
+    if (step < steps) {
+      gather<A, Gemm::kCopy, kThreads>(shared.a[step % kStages], p.a, a, shared.rows, shared.a_depth[step % 2]);
+      gather<B, Gemm::kCopy, kThreads>(shared.b[step % kStages], p.b, b, shared.cols, shared.b_depth[step % 2]);
+    }
+    copy_async_commit();
+    tabulate_depth(step + 1);
+  };
+
+  tabulate_depth(0);
+  for (int step = 0; step < kStages - 1; ++step) {
+    __syncthreads();
+    fill(step);
+  }
+  const int warp_row = warp / Gemm::kAcross * Gemm::Math::kWarpRows;
+  const int warp_col = warp % Gemm::kAcross * Gemm::Math::kWarpCols;
+  typename Gemm::Math math;
+  for (int step = 0; step < steps; ++step) {
+    copy_async_wait<kStages - 2>();
+    __syncthreads();
+    fill(step + kStages - 1);
+    math.template multiply<A, B>(shared.a[step % kStages], shared.b[step % kStages], warp_row, warp_col);
+  }
+  copy_async_wait<0>();
+  __syncthreads();
+
+  tabulate<kThreads>(shared.rows, A::kRows, p.rows, p.c.outer, first_row);
+  tabulate<kThreads>(shared.cols, B::kRows, p.cols, p.c.inner, first_col);
+  for (int i = thread; i < B::kRows; i += kThreads)
+    shared.bias[i] = first_col + i < p.cols.total ? bias_of(p, group, first_col + i) : T{0};
+  __syncthreads();
+  math.template each<A, B>([&](int lane_row, int lane_col, T sum) {
+    const int row = warp_row + lane_row, col = warp_col + lane_col;
+    if (first_row + row >= p.rows.total || first_col + col >= p.cols.total) return;
+    if (p.splits > 1)
+      p.partial[partial_index(p, split, group, first_row + row, first_col + col)] = sum;
+    else
+      store(p, group * p.c.group + shared.rows[row].offset + shared.cols[col].offset, sum, shared.bias[col]);
+  });
+}
+
+}  // namespace tapwise::cuda

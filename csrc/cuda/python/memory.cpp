@@ -1,0 +1,110 @@
+#include "cuda/python/memory.hpp"
+
+#include <algorithm>
+#include <list>
+#include <mutex>
+
+namespace tapwise::cuda {
+namespace {
+
+struct Kept {
+  cudaEvent_t event = nullptr;
+  int device = 0;
+  std::vector<py::object> objects;
+};
+
+struct Keeper {
+  std::mutex mutex;
+  std::list<Kept> kept;
+};
+
+// Never destroyed: at the end of the process neither Python nor the driver can be called any more.
+Keeper& keeper() {
+  static auto* const instance = new Keeper;
+  return *instance;
+}
+
+}  // namespace
+
+DeviceMemory::DeviceMemory(std::int64_t bytes, int device, Stream stream)
+    : device_(device), stream_(std::move(stream)) {
+  if (bytes == 0) return;
+  check(cudaMallocAsync(&data_, static_cast<std::size_t>(bytes), stream_.handle),
+        text("allocating ", bytes, " bytes on CUDA device ", device));
+}
+
+DeviceMemory::~DeviceMemory() {
+  if (data_ == nullptr) return;
+  int before = 0;
+  bool ordered = cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(device_) == cudaSuccess && !lent_anywhere_;
+  for (const Stream& reader : lent_) {
+    cudaEvent_t event = nullptr;
+    ordered = ordered && cudaEventCreateWithFlags(&event, cudaEventDisableTiming) == cudaSuccess &&
+              cudaEventRecord(event, reader.handle) == cudaSuccess &&
+              cudaStreamWaitEvent(stream_.handle, event, 0) == cudaSuccess;
+    if (event != nullptr) cudaEventDestroy(event);
+  }
+  if (!ordered) {
+    const py::gil_scoped_release unlocked;
+    cudaDeviceSynchronize();
+  }
+  if (cudaFreeAsync(data_, stream_.handle) != cudaSuccess) cudaFree(data_);
+  cudaSetDevice(before);
+  cudaGetLastError();  // a destructor has nobody to tell
+}
+
+void DeviceMemory::lend(const Stream& stream) {
+  const auto same = [&](const Stream& s) { return s.handle == stream.handle; };
+  if (same(stream_) || std::any_of(lent_.begin(), lent_.end(), same)) return;
+  lent_.push_back(stream);
+}
+
+void DeviceMemory::wait_for_readers(cudaStream_t writer) const {
+  wait_for(writer, stream_.handle);
+  for (const Stream& reader : lent_) wait_for(writer, reader.handle);
+}
+
+void keep_until_done(cudaStream_t stream, std::vector<py::object> objects) {
+  Kept kept{nullptr, current_device(), std::move(objects)};
+  check(cudaEventCreateWithFlags(&kept.event, cudaEventDisableTiming), "cudaEventCreate");
+  if (const cudaError_t error = cudaEventRecord(kept.event, stream); error != cudaSuccess) {
+    cudaEventDestroy(kept.event);
+    cudaDeviceSynchronize();
+    check(error, "cudaEventRecord");
+  }
+  const std::scoped_lock lock(keeper().mutex);
+  keeper().kept.push_back(std::move(kept));
+}
+
+void sweep() {
+  std::list<Kept> done;  // let go of outside of the lock: that may run any code
+  {
+    const std::scoped_lock lock(keeper().mutex);
+    auto& kept = keeper().kept;
+    for (auto i = kept.begin(); i != kept.end();) {
+      const auto next = std::next(i);
+      if (cudaEventQuery(i->event) != cudaErrorNotReady) done.splice(done.end(), kept, i);
+      i = next;
+    }
+  }
+  for (const Kept& k : done) cudaEventDestroy(k.event);
+  cudaGetLastError();
+}
+
+void drain() {
+  std::list<Kept> done;
+  {
+    const std::scoped_lock lock(keeper().mutex);
+    done.splice(done.end(), keeper().kept);
+  }
+  for (const Kept& k : done) {
+    {
+      const py::gil_scoped_release unlocked;
+      cudaEventSynchronize(k.event);
+    }
+    cudaEventDestroy(k.event);
+  }
+  cudaGetLastError();
+}
+
+}  // namespace tapwise::cuda
