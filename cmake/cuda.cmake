@@ -32,6 +32,7 @@ pybind11_add_module(_cuda ${TAPWISE_CUDA_SOURCES}
 target_include_directories(_cuda PRIVATE csrc)
 target_link_libraries(_cuda PRIVATE tapwise CUDA::cudart_static)
 target_link_options(_cuda PRIVATE -Wl,--exclude-libs,ALL)
+target_compile_options(_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--threads=2 --compress-mode=size>)
 string(REPLACE ";" " " targets "${CMAKE_CUDA_ARCHITECTURES}")
 target_compile_definitions(_cuda PRIVATE TAPWISE_CUDA_TARGETS="${targets}")
 set_target_properties(_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden INTERPROCEDURAL_OPTIMIZATION OFF)

@@ -112,10 +112,10 @@ def check_exact(case, names, layout, dtype, thread_counts=(1, 2, 3), **control):
             np.testing.assert_array_equal(result, problem.expected(name), f"{name}, {threads=}")
 
 
-def check_accuracy(case, names, layout, dtype):
+def check_accuracy(case, names, layout, dtype, **device):
     problem = real_problem(case, dtype)
     for name in names:
-        control = {} if name == "bias_grad" else {"algorithm": "direct"}
+        control = device | ({} if name == "bias_grad" else {"algorithm": "direct"})
         result = problem.run(name, layout, dtype, **control)
         error = np.abs(result - problem.expected(name))
         bound = oracle.accuracy_bound(dtype, problem.products(name), problem.absolute(name))

@@ -40,7 +40,9 @@ cudaError_t start(const Choice<T>& choice, const Products<T>& products, unsigned
       // More than 48 KB a block have to be asked for, of each device.
       const cudaError_t error = cudaFuncSetAttribute(reinterpret_cast<const void*>(k.function),
                                                      cudaFuncAttributeMaxDynamicSharedMemorySize, k.shared);
-      return error != cudaSuccess ? error : launch(k.function, grid, dim3(k.threads), k.shared, stream, products);
+      return error != cudaSuccess ? error
+                                  : launch(k.function, grid, dim3(static_cast<unsigned>(k.threads)),
+                                           static_cast<std::size_t>(k.shared), stream, products);
     }
     case Method::direct:
       return launch(choice.cols == 1 ? direct<T, 1> : direct<T, kDirectCols>, grid, dim3(kDirectThreads),

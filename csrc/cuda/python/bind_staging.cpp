@@ -1,5 +1,7 @@
 // Copies between NumPy arrays and a device, through memory that the driver has pinned: only such memory can be copied
 // while the processor does something else, here filling the other half.
+#include <pybind11/stl.h>
+
 #include "cuda/python/call.hpp"
 
 namespace tapwise::cuda {
@@ -90,7 +92,7 @@ void bind_staging(py::module_& m) {
   m.def("transposed", transposed);
   m.def("upload", upload);
   m.def("download", download);
-  py::class_<Mark>(m, "Mark").def(py::init<const DeviceArray&>()).def("wait", &Mark::wait);
+  py::class_<Mark>(m, "Mark", py::module_local()).def(py::init<const DeviceArray&>()).def("wait", &Mark::wait);
 }
 
 }  // namespace tapwise::cuda

@@ -102,7 +102,7 @@ std::int64_t DeviceArray::bytes() const {
 }
 
 void bind_device_array(py::module_& m) {
-  py::class_<DeviceArray>(m, "DeviceArray")
+  py::class_<DeviceArray>(m, "DeviceArray", py::module_local())
       .def_property_readonly("shape", [](const DeviceArray& a) { return python::as_tuple(a.shape); })
       .def_property_readonly("strides", [](const DeviceArray& a) { return python::as_tuple(a.strides); })
       .def_property_readonly("dtype", [](const DeviceArray& a) { return py::dtype(a.dtype()); })

@@ -1,16 +1,16 @@
 // One thread block: a fiber for every thread, and a scheduler that runs them in turn from barrier to barrier.
+//
+// For ThreadSanitizer the scheduler and the threads are not ordered by running in turn, so all that they share here is
+// kept Unobserved; the kernel's own accesses, and those of cp.async on its behalf, are not.
 #pragma once
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <cstring>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <random>
 #include <string>
@@ -21,6 +21,7 @@
 #include "race_identities.hpp"
 #include "sanitizers.hpp"
 #include "settings.hpp"
+#include "shared_memory.hpp"
 #include "vector_types.hpp"
 #include "warp.hpp"
 
@@ -29,33 +30,6 @@ namespace tapwise::emulation {
 inline std::string to_text(unsigned x, unsigned y, unsigned z) {
   return "(" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
 }
-
-// A heap block of its own and of exactly the launched size, so that AddressSanitizer sees the first byte beyond; every
-// byte 0xFF, so that what was never written reads as NaN.
-class SharedMemory {
- public:
-  static constexpr std::size_t kAlignment = 16;
-
-  explicit SharedMemory(std::size_t bytes) : bytes_(bytes) {
-    void* memory = nullptr;
-    if (posix_memalign(&memory, kAlignment, bytes) != 0) throw std::bad_alloc();
-    memory_.reset(static_cast<unsigned char*>(memory));
-    std::memset(memory, 0xFF, bytes);
-  }
-
-  unsigned char* data() const { return memory_.get(); }
-  bool holds(const void* address, std::size_t bytes) const {
-    const auto offset = reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(data());
-    return offset <= bytes_ && bytes <= bytes_ - offset;
-  }
-
- private:
-  struct Free {
-    void operator()(unsigned char* memory) const { std::free(memory); }
-  };
-  std::size_t bytes_;
-  std::unique_ptr<unsigned char, Free> memory_;
-};
 
 struct Launch {
   dim3 grid;
@@ -186,19 +160,16 @@ class Block {
     current_->state = State::kFinished;
   }
 
-  // Threads made ready during a round wait for the next one, so that the order holds between any two barriers.
+  // Says whether anything ran. Threads made ready during a round wait for the next one, so that the order holds between
+  // any two barriers.
   bool run_round() {
-    bool progress = false;
     round_.clear();
     for (const unsigned number : order_) {
       if (threads_[number].state == State::kReady) round_.push_back(number);
     }
-    for (const unsigned number : round_) {
-      step(threads_[number]);
-      progress = true;
-    }
+    for (const unsigned number : round_) step(threads_[number]);
     if (at_barrier_ == threads_.size()) release_barrier();
-    return progress;
+    return !round_.empty();
   }
 
   void step(Thread& thread) {
