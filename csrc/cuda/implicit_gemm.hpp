@@ -91,8 +91,8 @@ __global__ void __launch_bounds__(Gemm::kThreads, Gemm::kBlocks)
     math.template multiply<A, B>(shared.a[step % kStages], shared.b[step % kStages], warp_row, warp_col);
   }
   copy_async_wait<0>();
-  __syncthreads();
 
+  // Barriers have passed since tiles were last gathered, so the tables are free.
   tabulate<kThreads>(shared.rows, A::kRows, p.rows, p.c.outer, first_row);
   tabulate<kThreads>(shared.cols, B::kRows, p.cols, p.c.inner, first_col);
   for (int i = thread; i < B::kRows; i += kThreads)

@@ -22,7 +22,7 @@ def to_host(array):
 
 
 class Interface:
-    """__cuda_array_interface__ alone, with any of its entries replaced; an entry of None that is `missing` is left out."""
+    """__cuda_array_interface__ alone, with any of its entries replaced, or left out by `missing`."""
 
     missing = object()
 

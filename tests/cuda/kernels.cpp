@@ -2,7 +2,7 @@
 // computed as the planner would, and by another of its possibilities, taken at random: every kernel has its turn. So
 // have the orders in which an emulated block runs its threads, and the moments at which asynchronous copies land.
 //
-//   cuda_kernels [count] [first seed]
+//   cuda_kernels [count] [first seed] [stop after so many failures]
 #include <cuda_runtime.h>
 
 #include <cstdlib>
@@ -156,7 +156,8 @@ void check(std::int64_t seed) {
 int main(int argc, char** argv) {
   const std::int64_t count = argc > 1 ? std::atoll(argv[1]) : 200;
   const std::int64_t first = argc > 2 ? std::atoll(argv[2]) : 0;
-  for (std::int64_t seed = first; seed < first + count; ++seed) {
+  const int most = argc > 3 ? std::atoi(argv[3]) : 100;
+  for (std::int64_t seed = first; seed < first + count && failures < most; ++seed) {
     check<float>(seed);
     check<double>(seed);
   }

@@ -12,12 +12,10 @@ Call::Call(py::handle stream_object, py::handle tf32_object) {
 template <class T>
 void Call::run(Pass<T> pass, const DeviceOperand& on, std::initializer_list<const DeviceOperand*> operands) const {
   const Plan<T> chosen = plan(std::move(pass), describe_device(on.device), tf32);
-  void* workspace = nullptr;
-  if (chosen.workspace_bytes > 0)
-    check(cudaMallocAsync(&workspace, static_cast<std::size_t>(chosen.workspace_bytes), stream.handle),
-          text("allocating ", chosen.workspace_bytes, " bytes of workspace on CUDA device ", on.device));
+  void* const workspace =
+      chosen.workspace_bytes > 0 ? allocate(chosen.workspace_bytes, stream.handle, "of workspace ") : nullptr;
   const cudaError_t error = cuda::run(chosen, workspace, stream.handle);
-  if (workspace != nullptr) cudaFreeAsync(workspace, stream.handle);
+  if (workspace != nullptr) release(workspace, stream.handle);
   std::vector<py::object> objects{stream.owner};
   for (const DeviceOperand* operand : operands)
     if (operand != nullptr) objects.push_back(operand->owner);

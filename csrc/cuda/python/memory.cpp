@@ -26,11 +26,23 @@ Keeper& keeper() {
 
 }  // namespace
 
+void* allocate(std::int64_t bytes, cudaStream_t stream, const std::string& what) {
+  void* memory = nullptr;
+  cudaError_t error = cudaMallocAsync(&memory, static_cast<std::size_t>(bytes), stream);
+  if (error == cudaErrorNotSupported) error = cudaMalloc(&memory, static_cast<std::size_t>(bytes));
+  check(error, text("allocating ", bytes, " bytes ", what, "on CUDA device ", current_device()));
+  return memory;
+}
+
+void release(void* memory, cudaStream_t stream) {
+  if (cudaFreeAsync(memory, stream) == cudaSuccess) return;
+  cudaGetLastError();
+  cudaFree(memory);  // waits for the device
+}
+
 DeviceMemory::DeviceMemory(std::int64_t bytes, int device, Stream stream)
     : device_(device), stream_(std::move(stream)) {
-  if (bytes == 0) return;
-  check(cudaMallocAsync(&data_, static_cast<std::size_t>(bytes), stream_.handle),
-        text("allocating ", bytes, " bytes on CUDA device ", device));
+  if (bytes > 0) data_ = allocate(bytes, stream_.handle, "");
 }
 
 DeviceMemory::~DeviceMemory() {
@@ -48,7 +60,7 @@ DeviceMemory::~DeviceMemory() {
     const py::gil_scoped_release unlocked;
     cudaDeviceSynchronize();
   }
-  if (cudaFreeAsync(data_, stream_.handle) != cudaSuccess) cudaFree(data_);
+  release(data_, stream_.handle);
   cudaSetDevice(before);
   cudaGetLastError();  // a destructor has nobody to tell
 }

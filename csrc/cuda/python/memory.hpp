@@ -8,6 +8,10 @@
 
 namespace tapwise::cuda {
 
+/// Memory in the order of a stream; where the device has no such memory (no pools), allocating and freeing wait for it.
+void* allocate(std::int64_t bytes, cudaStream_t stream, const std::string& what);
+void release(void* memory, cudaStream_t stream);
+
 /// Allocated and freed in the order of a stream. It is freed after all that the streams that it was handed to had been
 /// given by then.
 class DeviceMemory {
