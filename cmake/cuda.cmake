@@ -1,13 +1,21 @@
 # The optional module tapwise._cuda: its own copy of the CUDA runtime, so that it loads on machines without a driver.
 
+# What is missing ends a build that asks for CUDA, and the others go on without.
+macro(tapwise_without_cuda reason)
+  if(TAPWISE_CUDA STREQUAL "ON")
+    message(FATAL_ERROR "TAPWISE_CUDA=ON, but ${reason}")
+  endif()
+  message(STATUS "Building without CUDA: ${reason}")
+  return()
+endmacro()
+
+if(CMAKE_VERSION VERSION_LESS 3.26)
+  tapwise_without_cuda("CMake ${CMAKE_VERSION} is older than 3.26, which knows C++20 in CUDA")
+endif()
 include(CheckLanguage)
 check_language(CUDA)
 if(NOT CMAKE_CUDA_COMPILER)
-  if(TAPWISE_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "TAPWISE_CUDA=ON, but no nvcc was found")
-  endif()
-  message(STATUS "No nvcc: building without CUDA")
-  return()
+  tapwise_without_cuda("no nvcc was found")
 endif()
 
 # Machine code for what asynchronous copies need (8.0) and newer, and for later devices the source that drivers compile.
@@ -18,11 +26,7 @@ set(CMAKE_CUDA_STANDARD 20)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 enable_language(CUDA)
 if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
-  if(TAPWISE_CUDA STREQUAL "ON")
-    message(FATAL_ERROR "TAPWISE_CUDA=ON needs nvcc 12.8 or later, found ${CMAKE_CUDA_COMPILER_VERSION}")
-  endif()
-  message(STATUS "nvcc ${CMAKE_CUDA_COMPILER_VERSION} is older than 12.8: building without CUDA")
-  return()
+  tapwise_without_cuda("nvcc ${CMAKE_CUDA_COMPILER_VERSION} is older than 12.8")
 endif()
 find_package(CUDAToolkit REQUIRED)
 
@@ -32,7 +36,7 @@ pybind11_add_module(_cuda ${TAPWISE_CUDA_SOURCES}
 target_include_directories(_cuda PRIVATE csrc)
 target_link_libraries(_cuda PRIVATE tapwise CUDA::cudart_static)
 target_link_options(_cuda PRIVATE -Wl,--exclude-libs,ALL)
-target_compile_options(_cuda PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:--threads=2 --compress-mode=size>)
+target_compile_options(_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--threads=2;--compress-mode=size>")
 string(REPLACE ";" " " targets "${CMAKE_CUDA_ARCHITECTURES}")
 target_compile_definitions(_cuda PRIVATE TAPWISE_CUDA_TARGETS="${targets}")
 set_target_properties(_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden INTERPROCEDURAL_OPTIMIZATION OFF)

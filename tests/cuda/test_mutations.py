@@ -40,7 +40,11 @@ MUTATIONS = {
         "  __syncthreads();\n  math.template each",
         "  math.template each",
     ),
-    "one row too many stored": ("implicit_gemm.hpp", "first_row + row >= p.rows.total", "first_row + row > p.rows.total"),
+    "one row too many stored": (
+        "implicit_gemm.hpp",
+        "first_row + row >= p.rows.total",
+        "first_row + row > p.rows.total",
+    ),
     "one position too many tabulated": (
         "implicit_gemm.hpp",
         "first + i < space.total",
@@ -55,12 +59,16 @@ MUTATIONS = {
     ),
     "a swizzle that is no permutation": ("tile.hpp", "(row / 2) % 4", "(row / 2) % 3 * 2"),
     "one position beyond src": ("tile.hpp", "here.at[a] + there.at[a]) <", "here.at[a] + there.at[a]) <="),
-    "rows of a fragment exchanged": ("tensor_core.hpp", "left[i][1][e], left[i][0][e + 1]", "left[i][0][e + 1], left[i][1][e]"),
+    "rows of a fragment exchanged": (
+        "tensor_core.hpp",
+        "left[i][1][e], left[i][0][e + 1]",
+        "left[i][0][e + 1], left[i][1][e]",
+    ),
     "a carry lost": ("index.hpp", "carry = i < 3", "carry = i < 2"),
     "no barrier in the tree of sums": ("sums.hpp", "ways /= 2) {\n      __syncthreads();", "ways /= 2) {"),
     "a split left out": ("sums.hpp", "split < p.splits;", "split < p.splits - 1;"),
     "no barrier between pieces of taps": ("direct.hpp", "kDirectPiece);\n    __syncthreads();", "kDirectPiece);"),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

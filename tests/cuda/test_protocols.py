@@ -149,12 +149,14 @@ REFUSED = {
     "no data": (lambda: Interface(to_device(X), data=Interface.missing), TypeError, "lacks.*data"),
     "no typestr": (lambda: Interface(to_device(X), typestr=Interface.missing), TypeError, "lacks.*typestr"),
     "host memory by its address": (
-        lambda: Interface(to_device(X), data=(X.__array_interface__["data"][0], False)), TypeError, "CUDA device"
+        lambda: Interface(to_device(X), data=(X.__array_interface__["data"][0], False)),
+        TypeError,
+        "CUDA device",
     ),
     "a NumPy array": (lambda: X, TypeError, "CUDA device.*DLPack device type 1"),
     "a list": (lambda: [1.0, 2.0], TypeError, "__dlpack__ or __cuda_array_interface__.*list"),
     "None": (lambda: None, TypeError, "got None"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", REFUSED)
