@@ -64,7 +64,7 @@ void download(const DeviceArray& a, std::int64_t first, py::array& to, std::int6
 class Mark {
  public:
   explicit Mark(const DeviceArray& a) {
-    check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate");
+    check(cudaEventCreateWithFlags(&event_, cudaEventDefault), "cudaEventCreate");
     check(cudaEventRecord(event_, a.stream.handle), "cudaEventRecord");
   }
   ~Mark() { cudaEventDestroy(event_); }
@@ -80,6 +80,13 @@ class Mark {
     check(error, "running on the device");
   }
 
+  /// Between two moments of the device, both past.
+  float milliseconds_since(const Mark& earlier) const {
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, earlier.event_, event_), "cudaEventElapsedTime");
+    return milliseconds;
+  }
+
  private:
   cudaEvent_t event_ = nullptr;
 };
@@ -92,7 +99,10 @@ void bind_staging(py::module_& m) {
   m.def("transposed", transposed);
   m.def("upload", upload);
   m.def("download", download);
-  py::class_<Mark>(m, "Mark", py::module_local()).def(py::init<const DeviceArray&>()).def("wait", &Mark::wait);
+  py::class_<Mark>(m, "Mark", py::module_local())
+      .def(py::init<const DeviceArray&>())
+      .def("wait", &Mark::wait)
+      .def("milliseconds_since", &Mark::milliseconds_since);
 }
 
 }  // namespace tapwise::cuda
