@@ -61,7 +61,7 @@ __global__ void __launch_bounds__(kDirectThreads) direct(const __grid_constant__
     }
   }
   if (!real) return;
-  const std::int64_t to = group * p.c.group + offset(p.c.outer, pixel);
+  T* const to = p.c.data + group * p.c.group + offset(p.c.outer, pixel);
 #pragma unroll
   for (int j = 0; j < kCols; ++j)
     if (first_col + j < p.cols.total)

@@ -22,12 +22,13 @@ struct Space {
 /// What the digits of a direction mean in one tensor.
 struct Map {
   std::int64_t start = 0, stride[4] = {};  // in elements
-  int origin[3] = {}, move[4][3] = {};     // in the space of src: depth, height, width
+  int origin[3] = {}, move[3] = {};        // in the space of src: depth, height, width
+  int width = 0;                           // the digit that moves along width: 0 or 1; those after it, height and depth
 };
 
 /// What one position contributes: an element of a tensor is at the sum of two offsets, inside of src if the sum of two
-/// places is.
-struct Position {
+/// places is. Aligned for loads of 16 bytes.
+struct alignas(16) Position {
   std::int64_t offset;
   int at[3];
 };
@@ -64,19 +65,23 @@ struct Counter {
   }
 };
 
-__host__ __device__ inline Position position(const Map& map, const Counter& c) {
-  Position p{map.start, {map.origin[0], map.origin[1], map.origin[2]}};
-  for (int i = 0; i < 4; ++i) {
-    p.offset += c.digit[i] * map.stride[i];
-    for (int a = 0; a < 3; ++a) p.at[a] += c.digit[i] * map.move[i][a];
-  }
-  return p;
-}
-
 __host__ __device__ inline std::int64_t offset(const Map& map, const Counter& c) {
   std::int64_t offset = map.start;
   for (int i = 0; i < 4; ++i) offset += c.digit[i] * map.stride[i];
   return offset;
+}
+
+__host__ __device__ inline Position position(const Map& map, const Counter& c) {
+  Position p{offset(map, c), {}};
+  for (int a = 0; a < 3; ++a)  // digits by constants: an index that is not known would put them into memory
+    p.at[a] = map.origin[a] + map.move[a] * (map.width == 0 ? c.digit[2 - a] : c.digit[3 - a]);
+  return p;
+}
+
+template <class T>
+__host__ __device__ Position in_bytes(Position p) {
+  p.offset *= static_cast<std::int64_t>(sizeof(T));
+  return p;
 }
 
 }  // namespace tapwise::cuda

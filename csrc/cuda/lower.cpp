@@ -102,7 +102,7 @@ Map pixels_in_src(const Correlation<T>& c) {
     m.start += axis.origin * axis.src_stride;
     m.origin[a] = static_cast<int>(axis.origin);
     m.stride[2 - a] = axis.step * axis.src_stride;
-    m.move[2 - a][a] = static_cast<int>(axis.step);
+    m.move[a] = static_cast<int>(axis.step);
   }
   return m;
 }
@@ -135,12 +135,12 @@ Space taps(const Correlation<T>& c) {
 template <class T>
 Map taps_in_src(const Correlation<T>& c) {
   Map m;
-  const int first = channels_first(c) ? 1 : 0;
+  const int first = m.width = channels_first(c) ? 1 : 0;
   m.stride[channels_first(c) ? 0 : 3] = c.src_c;
   for (int a = 0; a < 3; ++a) {
     const Axis& axis = c.axis[a];
     m.stride[first + 2 - a] = axis.dilation * axis.src_stride;
-    m.move[first + 2 - a][a] = static_cast<int>(axis.dilation);
+    m.move[a] = static_cast<int>(axis.dilation);
   }
   return m;
 }

@@ -68,8 +68,7 @@ bool vectors(const Operand<const T>& o, int groups, const Space& along_space, co
     if (i > 0 && along_space.size[i] > 1) yes = yes && whole(along_map.stride[i]);
     if (other_space.size[i] > 1) yes = yes && whole(other_map.stride[i]);
   }
-  for (const int move : along_map.move[0]) yes = yes && move == 0;
-  return yes;
+  return yes && (along_map.width > 0 || along_map.move[2] == 0);
 }
 
 template <class T>

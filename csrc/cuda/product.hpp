@@ -50,10 +50,10 @@ struct Products {
 
 /// What is stored for a sum: with its bias, with what is there, without what is negative (a NaN stays).
 template <class T>
-__device__ inline void store(const Product<T>& p, std::int64_t offset, T sum, T bias) {
+__device__ inline void store(const Product<T>& p, T* to, T sum, T bias) {
   T value = sum + bias;
-  if (p.accumulate) value += p.c.data[offset];
-  p.c.data[offset] = p.relu && value < T{0} ? T{0} : value;
+  if (p.accumulate) value += *to;
+  *to = p.relu && value < T{0} ? T{0} : value;
 }
 
 template <class T>

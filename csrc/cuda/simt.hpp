@@ -20,20 +20,24 @@ struct Simt {
   __device__ static int lane_y() { return static_cast<int>(threadIdx.x) % 32 / 8; }
   __device__ static int lane_x() { return static_cast<int>(threadIdx.x) % 8; }
 
-  /// The i-th row of a lane among kLanes: what one load brings to the lanes lies side by side.
+  /// A lane's rows are its first one and others that are constants further; what one load brings to the kLanes lanes
+  /// lies side by side.
+  template <class Tile>
+  __device__ static int first_row(int lane) {
+    return Tile::kAlong == Along::depth ? lane : lane * kChunk;
+  }
   template <class Tile, int kLanes>
-  __device__ static int row_of(int lane, int i) {
-    if constexpr (Tile::kAlong == Along::depth) return lane + kLanes * i;
-    return i / kChunk * (kLanes * kChunk) + lane * kChunk + i % kChunk;
+  __device__ static constexpr int more_rows(int i) {
+    return Tile::kAlong == Along::depth ? kLanes * i : i / kChunk * (kLanes * kChunk) + i % kChunk;
   }
 
-  /// All kCount rows of a lane, at kStep steps of depth.
+  /// All kCount rows of a lane, at kStep steps of depth. `start`: the index of the first row.
   template <class Tile, int kLanes, int kCount>
-  __device__ static void load(T (&to)[kCount][kStep], const T* tile, int warp_row, int lane, int k) {
+  __device__ static void load(T (&to)[kCount][kStep], const T* tile, int start) {
     if constexpr (Tile::kAlong == Along::depth) {
 #pragma unroll
       for (int i = 0; i < kCount; ++i) {
-        const auto run = Tile::template run<kStep>(tile, warp_row + row_of<Tile, kLanes>(lane, i), k);
+        const auto run = Tile::template run<kStep>(tile, Tile::beside(start, more_rows<Tile, kLanes>(i), 0));
 #pragma unroll
         for (int d = 0; d < kStep; ++d) to[i][d] = run.value[d];
       }
@@ -42,7 +46,7 @@ struct Simt {
       for (int i = 0; i < kCount; i += kChunk)
 #pragma unroll
         for (int d = 0; d < kStep; ++d) {
-          const auto run = Tile::template run<kChunk>(tile, warp_row + row_of<Tile, kLanes>(lane, i), k + d);
+          const auto run = Tile::template run<kChunk>(tile, Tile::beside(start, more_rows<Tile, kLanes>(i), d));
 #pragma unroll
           for (int e = 0; e < kChunk; ++e) to[i + e][d] = run.value[e];
         }
@@ -55,8 +59,8 @@ struct Simt {
 #pragma unroll 1
     for (int k = 0; k < A::kDepth; k += kStep) {
       T left[kLaneRows][kStep], right[kLaneCols][kStep];
-      load<A, 4>(left, a, warp_row, lane_y(), k);
-      load<B, 8>(right, b, warp_col, lane_x(), k);
+      load<A, 4>(left, a, A::index(warp_row + first_row<A>(lane_y()), k));
+      load<B, 8>(right, b, B::index(warp_col + first_row<B>(lane_x()), k));
 #pragma unroll
       for (int d = 0; d < kStep; ++d)
 #pragma unroll
@@ -72,7 +76,8 @@ struct Simt {
 #pragma unroll
     for (int i = 0; i < kLaneRows; ++i)
 #pragma unroll
-      for (int j = 0; j < kLaneCols; ++j) use(row_of<A, 4>(lane_y(), i), row_of<B, 8>(lane_x(), j), sum[i][j]);
+      for (int j = 0; j < kLaneCols; ++j)
+        use(first_row<A>(lane_y()) + more_rows<A, 4>(i), first_row<B>(lane_x()) + more_rows<B, 8>(j), sum[i][j]);
   }
 };
 

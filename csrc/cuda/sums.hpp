@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kSumThreads) sum_pixels(const __grid_constant_
         p.partial[partial_index(p, split, group, row, col)] = shared[thread];
       else
         store(p,
-              group * p.c.group + offset(p.c.outer, Counter::at(p.rows, row)) +
+              p.c.data + group * p.c.group + offset(p.c.outer, Counter::at(p.rows, row)) +
                   offset(p.c.inner, Counter::at(p.cols, col)),
               shared[thread], T{0});
     }
@@ -71,7 +71,8 @@ __global__ void __launch_bounds__(kSumThreads) add_splits(const __grid_constant_
   const auto row = static_cast<int>(index / p.cols.total % p.rows.total);
   const auto group = static_cast<int>(index / p.cols.total / p.rows.total);
   store(p,
-        group * p.c.group + offset(p.c.outer, Counter::at(p.rows, row)) + offset(p.c.inner, Counter::at(p.cols, col)),
+        p.c.data + group * p.c.group + offset(p.c.outer, Counter::at(p.rows, row)) +
+            offset(p.c.inner, Counter::at(p.cols, col)),
         sum, bias_of(p, group, col));
 }
 

@@ -24,24 +24,34 @@ struct Tile {
   static constexpr int kChunk = 16 / sizeof(T), kRows = kRowCount, kDepth = 64 / sizeof(T), kSize = kRows * kDepth;
   static_assert(kRows % 32 == 0);
 
+  /// What the place of a chunk is permuted by: four chunks of a row along the depth, of which two rows fill the banks
+  /// once; eight chunks of neighbouring rows along rows, where a tensor core's lanes want two chunks at four depths.
+  __device__ static constexpr int swizzle(int across) {
+    return kAlong == Along::depth ? across / 2 % 4 * kChunk : across / 4 % 4 * 2 * kChunk;
+  }
+
   __device__ static int index(int row, int k) {
-    // Two rows of four chunks fill the banks once: eight consecutive rows meet each bank once at any one depth.
-    if constexpr (kAlong == Along::depth) return row * kDepth + ((k / kChunk) ^ ((row / 2) % 4)) * kChunk + k % kChunk;
-    // Lanes of a tensor core's operand are eight rows at four depths that are four apart: two chunks for each depth.
-    return k * kRows + ((row / kChunk) ^ ((k / 4) % 4 * 2)) * kChunk + row % kChunk;
+    return kAlong == Along::depth ? row * kDepth + (k ^ swizzle(row)) : k * kRows + (row ^ swizzle(k));
+  }
+
+  /// index(row + more, k + d) from index(row, k). No bit may be in both row and more, and d not change the swizzle of
+  /// k; then most of it is a constant that the load adds.
+  __device__ static int beside(int index, int more, int d) {
+    if constexpr (kAlong == Along::depth) return (index ^ swizzle(more)) + more * kDepth + d;
+    const int permuted = more % (8 * kChunk);
+    return (index ^ permuted) + (more - permuted) + d * kRows;
   }
 
   /// kCount numbers of one chunk, along the direction in which they are contiguous.
   template <int kCount>
-  __device__ static Run<T, kCount> run(const T* tile, int row, int k) {
-    return *reinterpret_cast<const Run<T, kCount>*>(tile + index(row, k));
+  __device__ static Run<T, kCount> run(const T* tile, int index) {
+    return *reinterpret_cast<const Run<T, kCount>*>(tile + index);
   }
 };
 
-/// Starts the copies of a tile: kCopy numbers at a time, each from the sum of a row's and a depth's position.
+/// Starts the copies of a tile: kCopy numbers at a time, each from the sum of a row's address and a depth's offset.
 template <class Tile, int kCopy, int kThreads, class T>
-__device__ inline void gather(T* tile, const Operand<const T>& operand, const T* data, const Position* rows,
-                              const Position* depth) {
+__device__ inline void gather(T* tile, const Operand<const T>& operand, const Position* rows, const Position* depth) {
   constexpr bool along_depth = Tile::kAlong == Along::depth;
   constexpr int kAcross = (along_depth ? Tile::kDepth : Tile::kRows) / kCopy;
   constexpr int kTurns = Tile::kSize / kCopy / kThreads, kStep = kThreads / kAcross;
@@ -49,16 +59,18 @@ __device__ inline void gather(T* tile, const Operand<const T>& operand, const T*
   // Neighbouring threads copy along the contiguous direction; there a thread stays where it is.
   const int along = static_cast<int>(threadIdx.x) % kAcross * kCopy;
   const Position here = along_depth ? depth[along] : rows[along];
-#pragma unroll 2
+  // Unrolled further, the addresses of copies of single numbers take more registers than there are.
+#pragma unroll kCopy == 1 ? 1 : 2
   for (int turn = 0; turn < kTurns; ++turn) {
     const int across = static_cast<int>(threadIdx.x) / kAcross + turn * kStep;
     const Position there = along_depth ? rows[across] : depth[across];
     bool inside = true;
 #pragma unroll
-    for (int a = 0; a < 3; ++a)
-      inside = inside && static_cast<unsigned>(here.at[a] + there.at[a]) < static_cast<unsigned>(operand.extent[a]);
+    for (int a = 0; a < 3; ++a)  // without branches
+      inside &= static_cast<unsigned>(here.at[a] + there.at[a]) < static_cast<unsigned>(operand.extent[a]);
     const int to = along_depth ? Tile::index(across, along) : Tile::index(along, across);
-    copy_async<kCopy * sizeof(T)>(tile + to, data + (inside ? here.offset + there.offset : 0), inside);
+    // What is outside has some address, which is not read.
+    copy_async<kCopy * sizeof(T)>(tile + to, reinterpret_cast<const void*>(here.offset + there.offset), inside);
   }
 }
 

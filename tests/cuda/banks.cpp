@@ -37,11 +37,12 @@ void check_simt(const char* what) {
   using Math = Simt<T>;
   using A = Tile<T, along, 128>;
   const int bytes = static_cast<int>(sizeof(T)) * (along == Along::depth ? Math::kStep : Math::kChunk);
-  for (int i = 0; i < Math::kLaneCols; i += along == Along::depth ? 1 : Math::kChunk)
+  for (int i = 0; i < (kLanes == 8 ? Math::kLaneCols : Math::kLaneRows); i += along == Along::depth ? 1 : Math::kChunk)
     for (int k = 0; k < A::kDepth; k += along == Along::depth ? Math::kStep : 1)
       expect_free(what, bytes, [&](int lane) {
         const int own = kLanes == 8 ? lane % 8 : lane / 8;
-        return static_cast<int>(sizeof(T)) * A::index(32 + Math::template row_of<A, kLanes>(own, i), k);
+        const int start = A::index(32 + Math::template first_row<A>(own), k);
+        return static_cast<int>(sizeof(T)) * A::beside(start, Math::template more_rows<A, kLanes>(i), 0);
       });
 }
 
@@ -51,7 +52,7 @@ void check_tensor_core(const char* what) {
   for (int row = 0; row < 64; row += 8)
     for (int e = 0; e < (along == Along::depth ? 1 : 4); ++e)
       expect_free(what, along == Along::depth ? 16 : 4,
-                  [&](int lane) { return 4 * A::index(row + lane / 4, lane % 4 * 4 + e); });
+                  [&](int lane) { return 4 * A::beside(A::index(lane / 4, lane % 4 * 4), row, e); });
 }
 
 }  // namespace

@@ -51,19 +51,24 @@ MUTATIONS = {
         "first + i <= space.total",
         "-fsanitize=address",  # reads what is never used
     ),
-    "one step of the depth too many": ("implicit_gemm.hpp", "depth.index < last_depth", "depth.index <= last_depth"),
+    "one step of the depth too many": (
+        "implicit_gemm.hpp",
+        "step * kDepth + lane < count",
+        "step * kDepth + lane <= count",
+    ),
     "a copy that ignores the swizzle": (
         "tile.hpp",
         "along_depth ? Tile::index(across, along) :",
         "along_depth ? across * Tile::kDepth + along :",
     ),
-    "a swizzle that is no permutation": ("tile.hpp", "(row / 2) % 4", "(row / 2) % 3 * 2"),
+    "a swizzle that is no permutation": ("tile.hpp", "across / 2 % 4 * kChunk", "across / 2 % 3 * 2 * kChunk"),
     "one position beyond src": ("tile.hpp", "here.at[a] + there.at[a]) <", "here.at[a] + there.at[a]) <="),
     "rows of a fragment exchanged": (
         "tensor_core.hpp",
-        "left[i][1][e], left[i][0][e + 1]",
-        "left[i][0][e + 1], left[i][1][e]",
+        "[e % 2 * 2 + half]",
+        "[half * 2 + e % 2]",
     ),
+    "rows of a lane beside the wrong ones": ("tile.hpp", "(index ^ swizzle(more))", "index"),
     "a carry lost": ("index.hpp", "carry = i < 3", "carry = i < 2"),
     "no barrier in the tree of sums": ("sums.hpp", "ways /= 2) {\n      __syncthreads();", "ways /= 2) {"),
     "a split left out": ("sums.hpp", "split < p.splits;", "split < p.splits - 1;"),
