@@ -17,7 +17,7 @@ struct DirectShared {
 /// Neighbouring threads are neighbouring groups where channels are contiguous in c, else neighbouring pixels. What
 /// taps add to positions is the same for all threads; a block tabulates it, a piece at a time.
 template <class T, int kCols>
-__global__ void __launch_bounds__(kDirectThreads) direct(const __grid_constant__ Products<T> products) {
+__global__ void __launch_bounds__(kDirectThreads, kLeastBlocks) direct(const __grid_constant__ Products<T> products) {
   auto& shared = *reinterpret_cast<DirectShared*>(dynamic_shared());
   const Product<T>& p = products.product[blockIdx.y];
   const int thread = static_cast<int>(threadIdx.x), pieces = (p.cols.total - 1) / kCols + 1;

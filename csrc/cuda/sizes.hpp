@@ -11,4 +11,6 @@ inline constexpr int kDirectPiece = 64;     // taps that are tabulated at a time
 inline constexpr int kSumThreads = 256;     // of a block of sum_pixels and add_splits
 inline constexpr int kSumLanes = 32;        // channels that share a block of sum_pixels where they are contiguous
 
+inline constexpr int kLeastBlocks = 4;  // of either that share a multiprocessor: 64 registers a thread
+
 }  // namespace tapwise::cuda

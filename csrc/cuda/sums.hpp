@@ -10,7 +10,7 @@ namespace tapwise::cuda {
 /// c[row, col] for all rows of all groups (channels) and one column at a time; b null counts as ones. kLanes channels
 /// share a block: 32 where they are contiguous, else one. The threads of a channel take its pixels in turn.
 template <class T, int kLanes>
-__global__ void __launch_bounds__(kSumThreads) sum_pixels(const __grid_constant__ Products<T> products) {
+__global__ void __launch_bounds__(kSumThreads, kLeastBlocks) sum_pixels(const __grid_constant__ Products<T> products) {
   constexpr int kWays = kSumThreads / kLanes;
   T* const shared = reinterpret_cast<T*>(dynamic_shared());
   const Product<T>& p = products.product[0];

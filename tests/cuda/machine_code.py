@@ -411,7 +411,7 @@ void show() {
 }
 
 int main() {
-  std::printf("%zu %d %d\\n", sizeof(DirectShared), kDirectThreads, kSumThreads);
+  std::printf("%zu %d %d %d\\n", sizeof(DirectShared), kDirectThreads, kSumThreads, kLeastBlocks);
 """
 
 
@@ -421,16 +421,16 @@ def sizes(kernels, scratch):
     source = SIZES + "".join(f"  show<{k.gemm}>();\n" for k in gemms) + "}\n"
     folders = ("tests/cuda/emulation", "csrc", "csrc/include")
     lines = output(compiled(scratch, "sizes", source, *(f"-I{ROOT / f}" for f in folders))).splitlines()
-    direct_shared, direct_threads, sum_threads = map(int, lines[0].split())
+    direct_shared, direct_threads, sum_threads, blocks = map(int, lines[0].split())
     found = {}
     for kernel, line in zip(gemms, lines[1:], strict=True):
-        *tile, threads, blocks, shared = map(int, line.split())
-        found[kernel] = Sizes(tuple(tile), threads, blocks, shared)
+        *tile, threads, promised, shared = map(int, line.split())
+        found[kernel] = Sizes(tuple(tile), threads, promised, shared)
     for kernel in kernels:  # as csrc/cuda/run.cu launches them
         if kernel.method == "direct":
-            found[kernel] = Sizes((), direct_threads, 1, direct_shared)
+            found[kernel] = Sizes((), direct_threads, blocks, direct_shared)
         elif kernel.method == "sum_pixels":
-            found[kernel] = Sizes((), sum_threads, 1, sum_threads * kernel.value_bytes)
+            found[kernel] = Sizes((), sum_threads, blocks, sum_threads * kernel.value_bytes)
         elif kernel.method == "add_splits":
             found[kernel] = Sizes((), sum_threads, 1, 0)
     return found
