@@ -48,6 +48,7 @@ def run_all(
     **options: Any,
 ) -> list[Array | None]:
     """The same for a function of several results."""
+    cuda._require_device()
     module = cuda._checked(options.get("algorithm", "auto"), options.get("threads"))
     hosts = {name: _core.as_array(o, name) for name, o in operands.items() if o is not None}
     with _Buffers(module) as buffers:

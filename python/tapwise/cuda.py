@@ -17,9 +17,10 @@ Where no device can be used the module imports all the same, and every call rais
 from __future__ import annotations
 
 import atexit
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypedDict, TypeVar
 
 from . import _core
 from .explanation import Explanation
@@ -55,6 +56,26 @@ _DEFAULTS: dict[str, Any] = {
 }
 
 
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def _on_device(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Whatever the arguments are: without a device the call says why it cannot run."""
+
+    @functools.wraps(function)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        _require_device()
+        return function(*args, **kwargs)
+
+    return checked
+
+
+def _require_device() -> None:
+    if not is_available():
+        raise RuntimeError(f"tapwise.cuda cannot run here: {status()}")
+
+
 def is_available() -> bool:
     """Whether the functions of this module can run here."""
     return device_count() > 0
@@ -75,11 +96,13 @@ def status() -> str:
     return text
 
 
+@_on_device
 def synchronize(stream: Any = None) -> None:
     """Waits until the stream has done all that it was given; errors of its kernels come to light here."""
     _module().synchronize(stream)
 
 
+@_on_device
 def conv(
     x: Any,
     weight: Any,
@@ -97,6 +120,7 @@ def conv(
     return _conv("conv", 0, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
+@_on_device
 def conv1d(
     x: Any,
     weight: Any,
@@ -114,6 +138,7 @@ def conv1d(
     return _conv("conv1d", 1, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
+@_on_device
 def conv2d(
     x: Any,
     weight: Any,
@@ -131,6 +156,7 @@ def conv2d(
     return _conv("conv2d", 2, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
+@_on_device
 def conv3d(
     x: Any,
     weight: Any,
@@ -148,6 +174,7 @@ def conv3d(
     return _conv("conv3d", 3, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
+@_on_device
 def conv_transpose(
     x: Any,
     weight: Any,
@@ -167,6 +194,7 @@ def conv_transpose(
     return module.conv_transpose(x, weight, bias, output_padding, arguments, out, tf32, stream)
 
 
+@_on_device
 def conv_input_grad(
     grad: Any,
     weight: Any,
@@ -186,6 +214,7 @@ def conv_input_grad(
     return module.conv_input_grad(grad, weight, input_shape, arguments, out, accumulate, tf32, stream)
 
 
+@_on_device
 def conv_weight_grad(
     grad: Any,
     x: Any,
@@ -205,6 +234,7 @@ def conv_weight_grad(
     return module.conv_weight_grad(grad, x, kernel_size, arguments, out, accumulate, tf32, stream)
 
 
+@_on_device
 def conv_bias_grad(
     grad: Any,
     *,
@@ -218,6 +248,7 @@ def conv_bias_grad(
     return _checked("auto", threads).conv_bias_grad(grad, layout, out, accumulate, stream)
 
 
+@_on_device
 def conv_backward(
     grad: Any,
     x: Any,
@@ -241,6 +272,7 @@ def conv_backward(
     return gradients
 
 
+@_on_device
 def explain(
     x_shape: Sequence[int],
     weight_shape: Sequence[int],
@@ -294,17 +326,13 @@ def _built() -> ModuleType | None:
 
 def _module() -> ModuleType:
     module = _built()
-    if module is None:
-        raise RuntimeError(f"tapwise.cuda cannot run here: {status()}")
+    assert module is not None, "callers have seen that there is a device"
     return module
 
 
 def _checked(algorithm: str, threads: int | None) -> ModuleType:
-    module = _module()
-    if module.device_count() == 0:
-        raise RuntimeError(f"tapwise.cuda cannot run here: {status()}")
     _core.check_control(algorithm, threads)
-    return module
+    return _module()
 
 
 @atexit.register
@@ -317,10 +345,9 @@ def _drain() -> None:
         module.drain()
 
 
+@_on_device
 def _missing(*args: Any, **kwargs: Any) -> NoReturn:
     """Not there yet: the functions on a device are convolutions and their gradients."""
-    if not is_available():
-        raise RuntimeError(f"tapwise.cuda cannot run here: {status()}")
     raise NotImplementedError("tapwise.cuda has convolutions and their gradients only")
 
 
