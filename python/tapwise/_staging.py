@@ -1,7 +1,7 @@
 """``device="cuda"`` of the ordinary functions: host arrays to the device and results back, through pinned memory.
 
 Only memory that the driver has pinned can be copied while the processor works; two such buffers take turns, one being
-filled (or emptied) while the other travels. More than these two is never pinned.
+filled (or emptied) while the other travels. Each call that copies at the same time as others has two of its own.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def run_all(
     """The same for a function of several results."""
     cuda._require_device()
     module = cuda._checked(options.get("algorithm", "auto"), options.get("threads"))
-    hosts = {name: _core.as_array(o, name) for name, o in operands.items() if o is not None}
+    hosts = {name: _core.as_array(o, name) for name, o in operands.items() if o is not None or name != "bias"}
+    if not isinstance(accumulate, bool | np.bool_):
+        raise TypeError(f"accumulate must be a bool, got {accumulate!r}")
     with _Buffers(module) as buffers:
         given = [
             buffers.upload(_core.as_array(o, n)) if accumulate and o is not None else None for n, o in outs.items()

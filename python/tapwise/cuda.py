@@ -319,7 +319,7 @@ def _built() -> ModuleType | None:
     """The compiled module; None where tapwise was built without it."""
     try:
         from . import _cuda
-    except ImportError:
+    except ModuleNotFoundError:
         return None
     return _cuda
 

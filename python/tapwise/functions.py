@@ -405,6 +405,8 @@ def conv_backward(
     if on_cuda(device):
         from . import _staging
 
+        if not isinstance(out, tuple | list) or len(out) != 3:
+            raise ValueError(f"out must be a tuple of three, for the input, the weight and the bias, got {out!r}")
         outs = dict(zip(("out[0]", "out[1]", "out[2]"), out, strict=True))
         gradients = _staging.run_all(
             "conv_backward", {"grad": grad, "x": x, "weight": weight}, outs, ("x", None, None),

@@ -49,6 +49,7 @@ class Emulation:
         self._library.tapwise_emulation_fault.restype = ctypes.c_char_p
         self._library.tapwise_emulation_bytes_in_use.restype = ctypes.c_longlong
         self._library.tapwise_emulation_launches.restype = ctypes.c_longlong
+        self._library.tapwise_emulation_stream.restype = ctypes.c_longlong
 
     def set(self, **settings):
         text = ",".join(f"{name}={value}" for name, value in settings.items())
@@ -57,6 +58,10 @@ class Emulation:
     def restore(self):
         self._library.tapwise_emulation_reset()
         self._library.tapwise_emulation_set(b"defaults")
+
+    def stream(self):
+        """A new stream that is not ordered with the default one."""
+        return self._library.tapwise_emulation_stream()
 
     @property
     def fault(self):
@@ -75,8 +80,12 @@ class Emulation:
 def emulated_module(emulated_build):
     (path,) = emulated_build.glob("_cuda*.so")
     loader = importlib.machinery.ExtensionFileLoader(MODULE, str(path))
+    real = sys.modules.pop(MODULE, None)  # pybind11 would give this one out again
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(MODULE, loader))
     loader.exec_module(module)
+    sys.modules.pop(MODULE, None)
+    if real is not None:
+        sys.modules[MODULE] = real
     module.emulation = Emulation(path)
     return module
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-PROBLEMS = 200
+PROBLEMS = 150
 
 
 def run(driver, *arguments, **settings):

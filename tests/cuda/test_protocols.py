@@ -154,6 +154,8 @@ REFUSED = {
         "CUDA device",
     ),
     "a NumPy array": (lambda: X, TypeError, "CUDA device.*DLPack device type 1"),
+    "a device that is a name": (lambda: Producer(to_device(X), device="gpu"), TypeError, "something else"),
+    "data that is a number": (lambda: Interface(to_device(X), data=5), TypeError, "something else"),
     "a list": (lambda: [1.0, 2.0], TypeError, "__dlpack__ or __cuda_array_interface__.*list"),
     "None": (lambda: None, TypeError, "got None"),
 }
@@ -256,6 +258,9 @@ def test_explain_says_what_happens(backend):
     gradient = tapwise.cuda.explain((8, 16, 16, 16), (16, 16, 3, 3), padding=1, direction="weight_grad")
     assert any("pieces" in choice for choice in gradient.choices) and gradient.workspace_bytes > 0
     assert tapwise.cuda.explain(*shapes, direction="bias_grad").algorithm == "sum_pixels"
+    for direction in ("forward", "input_grad", "weight_grad", "bias_grad"):
+        empty = tapwise.cuda.explain((0, 3, 8, 8), (4, 3, 3, 3), direction=direction)
+        assert empty.flops == 0 and empty.choices
     staged = tapwise.explain(*shapes, padding=1, device="cuda")
     assert f"{found.bytes_moved:,} bytes" in staged.copies[0] and "pinned" in staged.copies[0]
     assert "sums a block" in str(staged)

@@ -45,6 +45,13 @@ def test_nothing_to_run_on(emulation, what, call):
     np.testing.assert_array_equal(tapwise.conv(X, W, device="cuda"), tapwise.conv(X, W))
 
 
+def test_a_device_that_is_too_old(emulation):
+    emulation.set(arch=75)
+    assert not tapwise.cuda.is_available()
+    with pytest.raises(RuntimeError, match=r"too old: 8\.0 is needed"):
+        tapwise.cuda.conv(X, W)
+
+
 def test_status_names_the_devices(emulation):
     emulation.set(devices=2, arch=90)
     assert tapwise.cuda.device_count() == 2

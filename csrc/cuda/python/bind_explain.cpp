@@ -47,6 +47,10 @@ template <class T>
 py::list choices_of(const Plan<T>& plan) {
   const Choice<T>& c = plan.choice;
   py::list choices;
+  if (plan.pass.products.empty()) {
+    choices.append("an empty batch: there is nothing to do");
+    return choices;
+  }
   if (c.method == Method::implicit_gemm) {
     choices.append(c.kernel->tensor_cores ? "tensor cores, operands rounded to TF32" : "ordinary cores");
     choices.append(c.kernel->copy > 1

@@ -18,7 +18,8 @@ void Call::run(Pass<T> pass, const DeviceOperand& on, std::initializer_list<cons
   if (workspace != nullptr) release(workspace, stream.handle);
   std::vector<py::object> objects{stream.owner};
   for (const DeviceOperand* operand : operands)
-    if (operand != nullptr) objects.push_back(operand->owner);
+    if (operand != nullptr && !py::isinstance<DeviceArray>(operand->owner))  // which wait for their readers themselves
+      objects.push_back(operand->owner);
   keep_until_done(stream.handle, std::move(objects));
   check(error, "starting a kernel");
 }

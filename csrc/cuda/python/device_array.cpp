@@ -25,7 +25,7 @@ py::capsule exported(const DeviceArray& a, const char* name) {
   owned->managed.context = owned.get();
   // A consumer may call this from any thread, with or without the GIL.
   owned->managed.deleter = [](ManagedTensor* m) {
-    if (m == nullptr) return;
+    if (m == nullptr || Py_IsInitialized() == 0) return;  // the end of the process frees what is left
     const py::gil_scoped_acquire locked;
     delete static_cast<Export<ManagedTensor>*>(m->context);
   };
@@ -69,7 +69,7 @@ py::capsule to_dlpack(const DeviceArray& a, py::handle stream, py::handle max_ve
     a.memory->lend_anywhere();
   } else {
     const Stream to = as_stream(py::int_(consumer));
-    wait_for(to.handle, a.stream.handle);
+    wait_for(to, a.stream);
     a.memory->lend(to);
   }
   const bool versioned = !max_version.is_none() && max_version.cast<std::pair<int, int>>().first >= 1;

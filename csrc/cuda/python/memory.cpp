@@ -48,10 +48,12 @@ DeviceMemory::DeviceMemory(std::int64_t bytes, int device, Stream stream)
 DeviceMemory::~DeviceMemory() {
   if (data_ == nullptr) return;
   int before = 0;
-  bool ordered = cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(device_) == cudaSuccess && !lent_anywhere_;
+  bool ordered = cudaGetDevice(&before) == cudaSuccess && cudaSetDevice(device_) == cudaSuccess && !lent_anywhere_ &&
+                 stream_.reachable();
   for (const Stream& reader : lent_) {
     cudaEvent_t event = nullptr;
-    ordered = ordered && cudaEventCreateWithFlags(&event, cudaEventDisableTiming) == cudaSuccess &&
+    ordered = ordered && reader.reachable() &&
+              cudaEventCreateWithFlags(&event, cudaEventDisableTiming) == cudaSuccess &&
               cudaEventRecord(event, reader.handle) == cudaSuccess &&
               cudaStreamWaitEvent(stream_.handle, event, 0) == cudaSuccess;
     if (event != nullptr) cudaEventDestroy(event);
@@ -66,23 +68,33 @@ DeviceMemory::~DeviceMemory() {
 }
 
 void DeviceMemory::lend(const Stream& stream) {
-  const auto same = [&](const Stream& s) { return s.handle == stream.handle; };
-  if (same(stream_) || std::any_of(lent_.begin(), lent_.end(), same)) return;
+  const std::scoped_lock lock(mutex_);
+  if (stream_ == stream || std::find(lent_.begin(), lent_.end(), stream) != lent_.end()) return;
   lent_.push_back(stream);
 }
 
-void DeviceMemory::wait_for_readers(cudaStream_t writer) const {
-  wait_for(writer, stream_.handle);
-  for (const Stream& reader : lent_) wait_for(writer, reader.handle);
+void DeviceMemory::lend_anywhere() {
+  const std::scoped_lock lock(mutex_);
+  lent_anywhere_ = true;
+}
+
+void DeviceMemory::wait_for_readers(const Stream& writer) const {
+  std::vector<Stream> readers{stream_};
+  {
+    const std::scoped_lock lock(mutex_);
+    readers.insert(readers.end(), lent_.begin(), lent_.end());
+  }
+  for (const Stream& reader : readers) wait_for(writer, reader);
 }
 
 void keep_until_done(cudaStream_t stream, std::vector<py::object> objects) {
   Kept kept{nullptr, current_device(), std::move(objects)};
-  check(cudaEventCreateWithFlags(&kept.event, cudaEventDisableTiming), "cudaEventCreate");
-  if (const cudaError_t error = cudaEventRecord(kept.event, stream); error != cudaSuccess) {
-    cudaEventDestroy(kept.event);
+  cudaError_t error = cudaEventCreateWithFlags(&kept.event, cudaEventDisableTiming);
+  if (error == cudaSuccess) error = cudaEventRecord(kept.event, stream);
+  if (error != cudaSuccess) {  // then nothing tells when they may go
+    if (kept.event != nullptr) cudaEventDestroy(kept.event);
     cudaDeviceSynchronize();
-    check(error, "cudaEventRecord");
+    check(error, "marking the end of the work");
   }
   const std::scoped_lock lock(keeper().mutex);
   keeper().kept.push_back(std::move(kept));
@@ -95,7 +107,7 @@ void sweep() {
     auto& kept = keeper().kept;
     for (auto i = kept.begin(); i != kept.end();) {
       const auto next = std::next(i);
-      if (cudaEventQuery(i->event) != cudaErrorNotReady) done.splice(done.end(), kept, i);
+      if (cudaEventQuery(i->event) == cudaSuccess) done.splice(done.end(), kept, i);
       i = next;
     }
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "cuda/python/runtime.hpp"
@@ -27,14 +28,15 @@ class DeviceMemory {
   /// Another stream may use it from now on.
   void lend(const Stream& stream);
   /// Somebody may use it on a stream that we do not hear of: freeing it waits for the whole device.
-  void lend_anywhere() { lent_anywhere_ = true; }
+  void lend_anywhere();
   /// Makes a stream that will write wait for all that it was lent to.
-  void wait_for_readers(cudaStream_t writer) const;
+  void wait_for_readers(const Stream& writer) const;
 
  private:
   void* data_ = nullptr;
   int device_ = 0;
   Stream stream_;
+  mutable std::mutex mutex_;  // of what follows: arrays are shared by threads
   std::vector<Stream> lent_;
   bool lent_anywhere_ = false;
 };

@@ -31,7 +31,7 @@ DeviceOperand from_ours(py::handle object, const char* name, const Stream& strea
   o.device_data = static_cast<char*>(array.memory->data());
   o.device = array.memory->device();
   const OnDevice here(o.device);
-  wait_for(stream.handle, array.stream.handle);
+  wait_for(stream, array.stream);
   array.memory->lend(stream);
   return o;
 }
@@ -49,10 +49,11 @@ py::object capsule_of(py::handle object, std::int64_t stream) {
 DeviceOperand from_dlpack(py::handle object, const char* name, const Stream& stream) {
   DeviceOperand o;
   o.name = name;
-  const py::object device = object.attr("__dlpack_device__")();
-  if (const int type = device.cast<std::pair<int, int>>().first; type != dlpack::kCuda && type != dlpack::kCudaManaged)
+  const auto [type, id] = object.attr("__dlpack_device__")().cast<std::pair<int, int>>();
+  if (type != dlpack::kCuda && type != dlpack::kCudaManaged)
     type_error(name, " must lie on a CUDA device, got ", py::type::of(object).attr("__name__").cast<std::string>(),
                " on DLPack device type ", type, "; tapwise's functions outside of tapwise.cuda take host arrays");
+  const OnDevice here(id);  // producers look at the streams of the current device
   o.owner = capsule_of(object, stream_number(stream.handle));
   const dlpack::Tensor* tensor = nullptr;
   if (PyCapsule_IsValid(o.owner.ptr(), "dltensor_versioned") != 0) {
@@ -126,7 +127,7 @@ DeviceOperand from_cuda_array_interface(py::handle object, const char* name, con
     if (python::as_int(producer, "stream") == 0)
       value_error(name, ": stream 0 is ambiguous in __cuda_array_interface__; 1 is the default stream");
     const OnDevice here(o.device);
-    wait_for(stream.handle, as_stream(producer).handle);
+    wait_for(stream, as_stream(producer));
   }
   o.owner = py::reinterpret_borrow<py::object>(object);
   return o;
@@ -138,15 +139,22 @@ MemoryView memory_of(const DeviceOperand& o) { return {o.device_data, o.shape, o
 
 DeviceOperand as_device_operand(py::handle object, const char* name, const Stream& stream) {
   DeviceOperand o;
-  if (py::isinstance<DeviceArray>(object))
-    o = from_ours(object, name, stream);
-  else if (py::hasattr(object, "__dlpack__") && py::hasattr(object, "__dlpack_device__"))
-    o = from_dlpack(object, name, stream);
-  else if (py::hasattr(object, "__cuda_array_interface__"))
-    o = from_cuda_array_interface(object, name, stream);
-  else
-    type_error(name, " must be an array on a CUDA device, with __dlpack__ or __cuda_array_interface__, got ",
-               describe(object));
+  try {
+    if (py::isinstance<DeviceArray>(object))
+      o = from_ours(object, name, stream);
+    else if (py::hasattr(object, "__dlpack__") && py::hasattr(object, "__dlpack_device__"))
+      o = from_dlpack(object, name, stream);
+    else if (py::hasattr(object, "__cuda_array_interface__"))
+      o = from_cuda_array_interface(object, name, stream);
+    else
+      type_error(name, " must be an array on a CUDA device, with __dlpack__ or __cuda_array_interface__, got ",
+                 describe(object));
+  } catch (const py::cast_error&) {
+    type_error(name, ": ", describe(object), " gives something else than its protocol says");
+  } catch (py::error_already_set& error) {
+    if (!error.matches(PyExc_BufferError)) throw;
+    type_error(name, ": __dlpack__ of ", describe(object), " failed: ", py::str(error.value()).cast<std::string>());
+  }
   const std::int64_t element = o.is_double ? 8 : 4;
   bool whole = reinterpret_cast<std::uintptr_t>(o.device_data) % static_cast<std::uintptr_t>(element) == 0;
   for (std::size_t i = 0; i < o.shape.size(); ++i) {
@@ -193,7 +201,7 @@ DeviceOperand device_result(py::handle out, const char* name, const python::Shap
       value_error(name, " must not overlap ", input->name, ", got memory that both share; pass a separate array");
   if (py::isinstance<DeviceArray>(out)) {
     auto& array = out.cast<DeviceArray&>();
-    array.memory->wait_for_readers(stream.handle);
+    array.memory->wait_for_readers(stream);
     array.stream = stream;
   }
   return r;

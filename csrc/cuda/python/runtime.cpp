@@ -3,6 +3,8 @@
 namespace tapwise::cuda {
 namespace {
 
+constexpr int kLeastMajor = 8;  // the first compute capability with asynchronous copies
+
 std::string version_text(int version) { return text(version / 1000, ".", version % 1000 / 10); }
 
 std::string words(cudaError_t error) { return text(cudaGetErrorName(error), ": ", cudaGetErrorString(error)); }
@@ -33,18 +35,23 @@ std::string status() {
   for (int i = 0; i < devices; ++i) {
     cudaDeviceProp properties;
     if (cudaGetDeviceProperties(&properties, i) == cudaSuccess)
-      built +=
-          text("; ", i, ": ", properties.name, ", compute capability ", properties.major, ".", properties.minor, ", ",
-               properties.multiProcessorCount, " multiprocessors, ", properties.totalGlobalMem >> 20, " MiB");
+      built += text("; ", i, ": ", properties.name, ", compute capability ", properties.major, ".", properties.minor,
+                    ", ", properties.multiProcessorCount, " multiprocessors, ", properties.totalGlobalMem >> 20, " MiB",
+                    properties.major < kLeastMajor ? " (too old: 8.0 is needed)" : "");
   }
   return built;
 }
 
 int device_count() {
-  int devices = 0;
-  if (cudaGetDeviceCount(&devices) == cudaSuccess) return devices;
+  int devices = 0, usable = 0;
+  if (cudaGetDeviceCount(&devices) != cudaSuccess) devices = 0;
+  for (int i = 0; i < devices; ++i) {
+    int major = 0;
+    if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, i) == cudaSuccess && major >= kLeastMajor)
+      ++usable;
+  }
   cudaGetLastError();
-  return 0;
+  return usable;
 }
 
 void require_device() {
@@ -67,8 +74,12 @@ Device describe_device(int device) {
     check(cudaDeviceGetAttribute(&value, name, device), "cudaDeviceGetAttribute");
     return value;
   };
-  return {10 * attribute(cudaDevAttrComputeCapabilityMajor) + attribute(cudaDevAttrComputeCapabilityMinor),
-          attribute(cudaDevAttrMultiProcessorCount), attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)};
+  const int major = attribute(cudaDevAttrComputeCapabilityMajor), minor = attribute(cudaDevAttrComputeCapabilityMinor);
+  if (major < kLeastMajor)
+    throw std::runtime_error(
+        text("CUDA device ", device, " has compute capability ", major, ".", minor, "; the kernels need 8.0 or later"));
+  return {10 * major + minor, attribute(cudaDevAttrMultiProcessorCount),
+          attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin)};
 }
 
 Stream as_stream(py::handle object) {
@@ -84,20 +95,28 @@ Stream as_stream(py::handle object) {
   const std::int64_t handle = python::as_int(number, "stream");
   if (handle < 0)
     value_error("stream must be None, a cudaStream_t as an int, or an object with __cuda_stream__, got ", handle);
-  return {handle == 1 ? nullptr : reinterpret_cast<cudaStream_t>(handle), owner};
+  Stream stream{handle == 1 ? nullptr : reinterpret_cast<cudaStream_t>(handle), owner, {}};
+  if (stream.handle == cudaStreamPerThread) stream.thread = std::this_thread::get_id();
+  return stream;
 }
 
 std::int64_t stream_number(cudaStream_t stream) {
   return stream == nullptr ? 1 : reinterpret_cast<std::int64_t>(stream);
 }
 
-void wait_for(cudaStream_t waiting, cudaStream_t first) {
+void wait_for(const Stream& waiting, const Stream& first) {
   if (waiting == first) return;
   cudaEvent_t event = nullptr;
-  check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming), "cudaEventCreate");
-  cudaError_t error = cudaEventRecord(event, first);
-  if (error == cudaSuccess) error = cudaStreamWaitEvent(waiting, event, 0);
-  cudaEventDestroy(event);  // once it has happened
+  cudaError_t error = cudaSuccess;
+  if (!first.reachable()) {
+    const py::gil_scoped_release unlocked;
+    error = cudaDeviceSynchronize();
+  } else {
+    error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
+    if (error == cudaSuccess) error = cudaEventRecord(event, first.handle);
+    if (error == cudaSuccess) error = cudaStreamWaitEvent(waiting.handle, event, 0);
+    if (event != nullptr) cudaEventDestroy(event);  // once it has happened
+  }
   check(error, "waiting for another stream");
 }
 

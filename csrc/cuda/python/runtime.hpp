@@ -3,6 +3,8 @@
 
 #include <cuda_runtime_api.h>
 
+#include <thread>
+
 #include "cuda/plan.hpp"
 #include "python/common.hpp"
 
@@ -41,10 +43,16 @@ class OnDevice {
 int current_device();
 Device describe_device(int device);
 
-/// A stream of the caller's, kept alive if an object stands for it.
+/// A stream of the caller's, kept alive if an object stands for it. The default stream of a thread has the same handle
+/// in each of them, so its thread belongs to it.
 struct Stream {
   cudaStream_t handle = nullptr;
   py::object owner;
+  std::thread::id thread;
+
+  friend bool operator==(const Stream& a, const Stream& b) { return a.handle == b.handle && a.thread == b.thread; }
+  /// Whether this thread can name it.
+  bool reachable() const { return thread == std::thread::id() || thread == std::this_thread::get_id(); }
 };
 
 /// None or 0 or 1: the default stream; 2: the thread's default stream; another int: a cudaStream_t; or an object with
@@ -55,6 +63,6 @@ Stream as_stream(py::handle object);
 std::int64_t stream_number(cudaStream_t stream);
 
 /// Makes `waiting` wait for all that `first` has been given so far.
-void wait_for(cudaStream_t waiting, cudaStream_t first);
+void wait_for(const Stream& waiting, const Stream& first);
 
 }  // namespace tapwise::cuda

@@ -114,6 +114,7 @@ inline cudaError_t cudaFreeAsync(void* devPtr, cudaStream_t hStream) {
   return tapwise::emulation::Runtime::instance().call_to_release([=](auto& runtime) {
     const auto stream = runtime.find_stream(hStream);
     if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+    if (runtime.settings.pools == 0) return cudaErrorNotSupported;
     auto* const found = runtime.memories.find_start(devPtr);
     if (found == nullptr || found->place != tapwise::emulation::Place::kDevice) return cudaErrorInvalidValue;
     if (std::exchange(found->freeing, true)) return cudaErrorInvalidValue;

@@ -58,4 +58,11 @@ TAPWISE_EMULATION_EXPORT long long tapwise_emulation_bytes_in_use() { return tap
 TAPWISE_EMULATION_EXPORT long long tapwise_emulation_launches() { return tapwise::emulation::launches(); }
 TAPWISE_EMULATION_EXPORT void tapwise_emulation_reset() { tapwise::emulation::reset(); }
 
+// A stream of its own: not ordered with the default stream.
+TAPWISE_EMULATION_EXPORT long long tapwise_emulation_stream() {
+  return tapwise::emulation::Runtime::instance().locked([](tapwise::emulation::Runtime& runtime) {
+    return reinterpret_cast<long long>(runtime.streams.create(runtime.current_device(), false));
+  });
+}
+
 #undef TAPWISE_EMULATION_EXPORT
