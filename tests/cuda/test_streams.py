@@ -1,4 +1,4 @@
-"""Streams that only we order: each runs its work no sooner than it must, and the one that must be last is asked first."""
+"""Streams that only we order: each runs its work no sooner than it must; the one that must be last is asked first."""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor
