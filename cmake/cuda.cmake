@@ -30,17 +30,22 @@ if(CMAKE_CUDA_COMPILER_VERSION VERSION_LESS 12.8)
 endif()
 find_package(CUDAToolkit REQUIRED)
 
-file(GLOB TAPWISE_CUDA_SOURCES CONFIGURE_DEPENDS csrc/cuda/*.cpp csrc/cuda/*.cu csrc/cuda/python/*.cpp)
-pybind11_add_module(_cuda ${TAPWISE_CUDA_SOURCES}
+# Apart from the module: where pip builds it, the path of pybind11 changes each time, and kernels compile for minutes.
+file(GLOB TAPWISE_CUDA_SOURCES CONFIGURE_DEPENDS csrc/cuda/*.cpp csrc/cuda/*.cu)
+add_library(tapwise_cuda STATIC ${TAPWISE_CUDA_SOURCES})
+target_include_directories(tapwise_cuda PUBLIC csrc)
+target_link_libraries(tapwise_cuda PUBLIC tapwise CUDA::cudart_static)
+target_compile_options(tapwise_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--threads=2;--compress-mode=size>")
+set_target_properties(tapwise_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden INTERPROCEDURAL_OPTIMIZATION OFF)
+
+file(GLOB TAPWISE_CUDA_MODULE CONFIGURE_DEPENDS csrc/cuda/python/*.cpp)
+pybind11_add_module(_cuda ${TAPWISE_CUDA_MODULE}
   csrc/python/arrays.cpp csrc/python/explaining.cpp csrc/python/geometry.cpp csrc/python/layout.cpp)
-target_include_directories(_cuda PRIVATE csrc)
-target_link_libraries(_cuda PRIVATE tapwise CUDA::cudart_static)
+target_link_libraries(_cuda PRIVATE tapwise_cuda)
 target_link_options(_cuda PRIVATE -Wl,--exclude-libs,ALL)
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
   target_link_options(_cuda PRIVATE -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/python_module.map)
 endif()
-target_compile_options(_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--threads=2;--compress-mode=size>")
 string(REPLACE ";" " " targets "${CMAKE_CUDA_ARCHITECTURES}")
 target_compile_definitions(_cuda PRIVATE TAPWISE_CUDA_TARGETS="${targets}")
-set_target_properties(_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden INTERPROCEDURAL_OPTIMIZATION OFF)
 install(TARGETS _cuda LIBRARY DESTINATION tapwise)

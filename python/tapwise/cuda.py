@@ -1,6 +1,6 @@
 """Convolution and its gradients on CUDA devices.
 
-The functions are those of :mod:`tapwise`, on arrays that lie on a device: any object with ``__dlpack__`` (PyTorch,
+The convolutions are those of :mod:`tapwise`, on arrays that lie on a device: any object with ``__dlpack__`` (PyTorch,
 CuPy, JAX, ...) or ``__cuda_array_interface__`` (Numba, ...), read where it lies. Results are :class:`DeviceArray`,
 which has both protocols (``torch.from_dlpack(y)``, ``cupy.asarray(y)``), or ``out``. NumPy arrays belong to the
 functions of :mod:`tapwise` itself, whose ``device="cuda"`` copies them there and back.

@@ -79,13 +79,10 @@ class Emulation:
 @pytest.fixture(scope="session")
 def emulated_module(emulated_build):
     (path,) = emulated_build.glob("_cuda*.so")
-    loader = importlib.machinery.ExtensionFileLoader(MODULE, str(path))
-    real = sys.modules.pop(MODULE, None)  # pybind11 would give this one out again
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(MODULE, loader))
+    name = "tapwise_emulated._cuda"  # under its own name pybind11 would give out the real module, once that is loaded
+    loader = importlib.machinery.ExtensionFileLoader(name, str(path))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(name, loader))
     loader.exec_module(module)
-    sys.modules.pop(MODULE, None)
-    if real is not None:
-        sys.modules[MODULE] = real
     module.emulation = Emulation(path)
     return module
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
-PROBLEMS = 150
+PROBLEMS = 120
 
 
 def run(driver, *arguments, **settings):

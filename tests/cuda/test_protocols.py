@@ -90,7 +90,8 @@ def test_our_own_operands_outlive_their_names(backend):
 
 
 def test_results_wait_for_each_other_across_streams(backend):
-    backend.set(streams="lazy")
+    if backend is not None:
+        backend.set(streams="lazy")
     y = tapwise.cuda.conv(to_device(X), to_device(W), stream=2)
     z = tapwise.cuda.conv(y, to_device(np.ones((1, 4, 1, 1), np.float32)))
     np.testing.assert_array_equal(to_host(z), EXPECTED.sum(axis=1, keepdims=True))
@@ -246,7 +247,7 @@ def test_torch_reads_the_capsule(backend):
 def test_explain_says_what_happens(backend):
     shapes = (8, 64, 56, 56), (64, 64, 3, 3)
     found = tapwise.cuda.explain(*shapes, padding=1)
-    assert found.algorithm == "implicit_gemm" and found.isa == "sm_80" and found.copies == ()
+    assert found.algorithm == "implicit_gemm" and found.isa.startswith("sm_") and found.copies == ()
     assert any("single numbers" in choice for choice in found.choices)
     last = tapwise.cuda.explain((8, 56, 56, 64), (64, 3, 3, 64), padding=1, layout="NHWC", weight_layout="OHWI")
     assert any("16 bytes" in choice for choice in last.choices)

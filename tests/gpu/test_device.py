@@ -8,6 +8,19 @@ import real_device  # noqa: F401
 from geometries import CASES
 from test_passes import *  # noqa: F403
 from test_passes import SMALL
+from test_protocols import (  # noqa: F401
+    test_dlpack_byte_offset,
+    test_dlpack_without_strides_is_in_c_order,
+    test_every_protocol_is_read,
+    test_explain_says_what_happens,
+    test_interface_streams,
+    test_operands_must_agree,
+    test_producers_are_asked_for_the_stream_that_works,
+    test_results_wait_for_each_other_across_streams,
+    test_strides_are_taken_as_they_are,
+    test_what_is_no_stream_is_refused,
+    test_what_we_give_to_others,
+)
 
 import tapwise
 
