@@ -134,7 +134,9 @@ def test_builds_with_cuda_add_one_module(tmp_path):
     off = configure(tmp_path / "off", "-DTAPWISE_CUDA=OFF")
     on = configure(tmp_path / "on", "-DTAPWISE_CUDA=ON")
     assert isinstance(off, dict) and isinstance(on, dict), (off, on)
-    added = {output: command for output, command in on.items() if "_cuda.dir" in output}  # of the module and its kernels
+    added = {
+        output: command for output, command in on.items() if "_cuda.dir" in output
+    }  # of the module and its kernels
     assert {output: command for output, command in on.items() if output not in added} == off
     targets = "80 86 89 90 100 120".split()
     for output, command in added.items():
