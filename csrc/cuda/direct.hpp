@@ -50,11 +50,7 @@ __global__ void __launch_bounds__(kDirectThreads, kLeastBlocks) direct(const __g
     __syncthreads();
     for (int k = 0; k < count && real; ++k) {
       const Position tap = shared.a[k];
-      bool inside = true;
-#pragma unroll
-      for (int x = 0; x < 3; ++x)
-        inside = inside && static_cast<unsigned>(start.at[x] + tap.at[x]) < static_cast<unsigned>(p.a.extent[x]);
-      if (!inside) continue;
+      if (!inside(start, tap, p.a.extent)) continue;
       const T value = a[start.offset + tap.offset];
 #pragma unroll
       for (int j = 0; j < kCols; ++j) sum[j] += value * b[j][shared.b[k]];

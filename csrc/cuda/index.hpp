@@ -38,6 +38,14 @@ inline constexpr int kOutside = -(1 << 30);
 
 __host__ __device__ inline Position nowhere() { return {0, {kOutside, 0, 0}}; }
 
+/// Whether the sum of two places is inside; without branches.
+__device__ inline bool inside(const Position& a, const Position& b, const int (&extent)[3]) {
+  bool yes = true;
+#pragma unroll
+  for (int x = 0; x < 3; ++x) yes &= static_cast<unsigned>(a.at[x] + b.at[x]) < static_cast<unsigned>(extent[x]);
+  return yes;
+}
+
 /// A position in digits. Only the start divides.
 struct Counter {
   int digit[4], index;

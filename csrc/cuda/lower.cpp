@@ -215,25 +215,34 @@ template <class T>
 Correlation<T> forward_correlation(const ConvProblem& p, const TensorView<const T>& src,
                                    const TensorView<const T>& weights, const TensorView<T>& dst) {
   const auto s = element_strides(src), w = element_strides(weights), d = element_strides(dst);
-  Correlation<T> c{src.data,
-                   weights.data,
-                   dst.data,
-                   p.batch,
-                   p.groups,
-                   p.in_channels / p.groups,
-                   p.out_channels / p.groups,
-                   s[0],
-                   s[1],
-                   d[0],
-                   d[1],
-                   w[1],
-                   w[0],
-                   w[0] * (p.out_channels / p.groups),
-                   {}};
+  Correlation<T> c{.src = src.data,
+                   .weights = weights.data,
+                   .dst = dst.data,
+                   .batch = p.batch,
+                   .groups = p.groups,
+                   .in = p.in_channels / p.groups,
+                   .out = p.out_channels / p.groups,
+                   .src_n = s[0],
+                   .src_c = s[1],
+                   .dst_n = d[0],
+                   .dst_c = d[1],
+                   .weights_in = w[1],
+                   .weights_out = w[0],
+                   .weights_group = w[0] * (p.out_channels / p.groups),
+                   .axis = {}};
   const Spatial out = dst_size(p);
   for (std::size_t a = 0; a < 3; ++a) {
-    Axis axis{out[a], p.kernel[a], p.src[a], p.stride[a], p.dilation[a], -p.pad_low[a], s[a + 2], d[a + 2],
-              0,      w[a + 2],    0};
+    Axis axis{.out = out[a],
+              .taps = p.kernel[a],
+              .in = p.src[a],
+              .step = p.stride[a],
+              .dilation = p.dilation[a],
+              .origin = -p.pad_low[a],
+              .src_stride = s[a + 2],
+              .dst_stride = d[a + 2],
+              .dst_start = 0,
+              .tap_stride = w[a + 2],
+              .tap_start = 0};
     if (p.flip) {
       axis.tap_start = (p.kernel[a] - 1) * axis.tap_stride;
       axis.tap_stride = -axis.tap_stride;
@@ -274,9 +283,23 @@ Status lower_backward_data(const ConvProblem& problem, TensorView<const T> diff_
   if (!status || p.batch == 0) return status;
 
   const auto s = element_strides(diff_dst), w = element_strides(weights), d = element_strides(diff_src);
+  // Forward with the channels exchanged.
   const int64_t in = p.out_channels / p.groups, out = p.in_channels / p.groups;
-  Correlation<T> c{diff_dst.data, weights.data, diff_src.data, p.batch, p.groups, in,        out, s[0],
-                   s[1],          d[0],         d[1],          w[0],    w[1],     w[0] * in, {}};
+  Correlation<T> c{.src = diff_dst.data,
+                   .weights = weights.data,
+                   .dst = diff_src.data,
+                   .batch = p.batch,
+                   .groups = p.groups,
+                   .in = in,
+                   .out = out,
+                   .src_n = s[0],
+                   .src_c = s[1],
+                   .dst_n = d[0],
+                   .dst_c = d[1],
+                   .weights_in = w[0],
+                   .weights_out = w[1],
+                   .weights_group = w[0] * in,
+                   .axis = {}};
   Spatial phases{};
   for (std::size_t a = 0; a < 3; ++a) phases[a] = std::min(p.stride[a], p.src[a]);
   if (capped_product(phases[0], phases[1], phases[2]) > kMostPhases)

@@ -87,11 +87,6 @@ double step_clocks(const Kernel<T>& k, const Architecture& a) {
   return std::max({fused / rate, numbers * sizeof(T) / a.bytes, instructions / kIssue});
 }
 
-template <class T>
-double sums_of(const Product<T>& p) {
-  return 1.0 * p.groups * p.rows.total * p.cols.total;
-}
-
 // The blocks that the busiest multiprocessor gets, one after the other.
 double turns(double blocks, const Device& device) { return ceil_of(blocks, device.multiprocessors); }
 
@@ -102,7 +97,6 @@ void add_gemms(const Pass<T>& pass, const Device& device, std::span<const Kernel
   const Along a = along(first.a, first.rows, first.depth), b = along(first.b, first.cols, first.depth);
   const Architecture& arch = architecture(device.capability);
   for (const Kernel<T>& k : kernels) {
-    // Of the strange mixtures that no kernel is for, the one that takes single numbers along its own directions.
     if (k.a != a || k.b != b || k.shared > device.shared_bytes) continue;
     double blocks = 0, depth = 0, sums = 0;
     bool able = true;
@@ -112,7 +106,7 @@ void add_gemms(const Pass<T>& pass, const Device& device, std::span<const Kernel
                                    along(p.a, p.rows, p.depth) == a && along(p.b, p.cols, p.depth) == b));
       blocks += p.groups * ceil_of(p.rows.total, k.rows) * ceil_of(p.cols.total, k.cols);
       depth = std::max(depth, 1.0 * p.depth.total);
-      sums += sums_of(p);
+      sums += static_cast<double>(sums_of(p));
     }
     if (!able) continue;
     const double steps = std::max(1.0, ceil_of(depth, k.depth));
@@ -156,7 +150,7 @@ void add_sums(const Pass<T>& pass, const Device& device, std::vector<Choice<T>>&
   const double blocks = ceil_of(1.0 * p.groups * p.rows.total, candidate.lanes) * p.cols.total;
   const double pixels = 1.0 * p.depth.total * candidate.lanes / kSumThreads;
   for (int splits = 1; splits == 1 || (pixels / splits >= kLeastSteps && splits <= 1024 &&
-                                       sums_of(p) * splits * sizeof(T) <= kMostPartialBytes);
+                                       sums_of(p) * splits * int64_t{sizeof(T)} <= kMostPartialBytes);
        splits *= 2) {
     candidate.clocks = turns(blocks * splits, device) * kSumThreads *
                        (ceil_of(pixels, splits) * kPixelInstructions + kStepInstructions) / kIssue;
@@ -206,7 +200,7 @@ Plan<T> plan(Pass<T> pass, const Choice<T>& choice) {
     set_stride(p.depth, stride);
     p.splits = choice.splits;
     p.split_depth = static_cast<int>(round_up(ceil_div(p.depth.total, choice.splits), stride));
-    if (p.splits > 1) plan.workspace_bytes += static_cast<int64_t>(sums_of(p)) * p.splits * int64_t{sizeof(T)};
+    if (p.splits > 1) plan.workspace_bytes += sums_of(p) * p.splits * int64_t{sizeof(T)};
   }
   return plan;
 }

@@ -62,6 +62,18 @@ __device__ inline T bias_of(const Product<T>& p, int group, int col) {
   return p.bias[(static_cast<std::int64_t>(group) * p.cols.total + col) * p.bias_stride];
 }
 
+template <class T>
+__device__ inline T* element_of_c(const Product<T>& p, int group, int row, int col) {
+  return p.c.data + group * p.c.group + offset(p.c.outer, Counter::at(p.rows, row)) +
+         offset(p.c.inner, Counter::at(p.cols, col));
+}
+
+/// How many numbers the product has.
+template <class T>
+__host__ __device__ std::int64_t sums_of(const Product<T>& p) {
+  return static_cast<std::int64_t>(p.groups) * p.rows.total * p.cols.total;
+}
+
 /// Where the sum of a split lies in `partial`.
 template <class T>
 __device__ inline std::int64_t partial_index(const Product<T>& p, int split, int group, int row, int col) {

@@ -10,11 +10,6 @@ namespace {
 
 unsigned pieces(std::int64_t count, int piece) { return static_cast<unsigned>((count + piece - 1) / piece); }
 
-template <class T>
-std::int64_t sums_of(const Product<T>& p) {
-  return static_cast<std::int64_t>(p.groups) * p.rows.total * p.cols.total;
-}
-
 // blockIdx.x of a product.
 template <class T>
 unsigned blocks_across(const Choice<T>& choice, const Product<T>& p) {

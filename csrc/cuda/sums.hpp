@@ -29,11 +29,7 @@ __global__ void __launch_bounds__(kSumThreads, kLeastBlocks) sum_pixels(const __
       T weight{1};
       if (p.b.data != nullptr) {
         const Position place = position(p.b.inner, pixel);
-        bool inside = true;
-#pragma unroll
-        for (int x = 0; x < 3; ++x)
-          inside = inside && static_cast<unsigned>(place.at[x] + tap.at[x]) < static_cast<unsigned>(p.b.extent[x]);
-        if (!inside) continue;
+        if (!inside(place, tap, p.b.extent)) continue;
         weight = p.b.data[group * p.b.group + place.offset + tap.offset];
       }
       sum += a[offset(p.a.inner, pixel)] * weight;
@@ -49,10 +45,7 @@ __global__ void __launch_bounds__(kSumThreads, kLeastBlocks) sum_pixels(const __
       if (p.splits > 1)
         p.partial[partial_index(p, split, group, row, col)] = shared[thread];
       else
-        store(p,
-              p.c.data + group * p.c.group + offset(p.c.outer, Counter::at(p.rows, row)) +
-                  offset(p.c.inner, Counter::at(p.cols, col)),
-              shared[thread], T{0});
+        store(p, element_of_c(p, group, row, col), shared[thread], T{0});
     }
     __syncthreads();
   }
@@ -63,17 +56,14 @@ template <class T>
 __global__ void __launch_bounds__(kSumThreads) add_splits(const __grid_constant__ Products<T> products) {
   const Product<T>& p = products.product[blockIdx.y];
   const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kSumThreads + threadIdx.x;
-  const std::int64_t count = static_cast<std::int64_t>(p.groups) * p.rows.total * p.cols.total;
+  const std::int64_t count = sums_of(p);
   if (index >= count) return;
   T sum{0};
   for (int split = 0; split < p.splits; ++split) sum += p.partial[split * count + index];
   const auto col = static_cast<int>(index % p.cols.total);
   const auto row = static_cast<int>(index / p.cols.total % p.rows.total);
   const auto group = static_cast<int>(index / p.cols.total / p.rows.total);
-  store(p,
-        p.c.data + group * p.c.group + offset(p.c.outer, Counter::at(p.rows, row)) +
-            offset(p.c.inner, Counter::at(p.cols, col)),
-        sum, bias_of(p, group, col));
+  store(p, element_of_c(p, group, row, col), sum, bias_of(p, group, col));
 }
 
 }  // namespace tapwise::cuda

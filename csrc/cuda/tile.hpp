@@ -64,13 +64,10 @@ __device__ inline void gather(T* tile, const Operand<const T>& operand, const Po
   for (int turn = 0; turn < kTurns; ++turn) {
     const int across = static_cast<int>(threadIdx.x) / kAcross + turn * kStep;
     const Position there = along_depth ? rows[across] : depth[across];
-    bool inside = true;
-#pragma unroll
-    for (int a = 0; a < 3; ++a)  // without branches
-      inside &= static_cast<unsigned>(here.at[a] + there.at[a]) < static_cast<unsigned>(operand.extent[a]);
     const int to = along_depth ? Tile::index(across, along) : Tile::index(along, across);
     // What is outside has some address, which is not read.
-    copy_async<kCopy * sizeof(T)>(tile + to, reinterpret_cast<const void*>(here.offset + there.offset), inside);
+    copy_async<kCopy * sizeof(T)>(tile + to, reinterpret_cast<const void*>(here.offset + there.offset),
+                                  inside(here, there, operand.extent));
   }
 }
 

@@ -31,7 +31,17 @@ def emulated_build(tmp_path_factory):
     folder = Path(kept) if kept else tmp_path_factory.mktemp("emulated_cuda")
     cmake_dir = Path(tapwise.__file__).parent / "share/cmake/tapwise"
     configure = [
-        *("cmake", "-G", "Ninja", "-S", HERE, "-B", folder, "-DCMAKE_BUILD_TYPE=Release"),
+        *(
+            "cmake",
+            "-G",
+            "Ninja",
+            "-S",
+            HERE,
+            "-B",
+            folder,
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DCMAKE_CXX_FLAGS_RELEASE=-O1",
+        ),
         *(f"-Dtapwise_DIR={cmake_dir}", f"-Dpybind11_DIR={pybind11.get_cmake_dir()}"),
         f"-DPython_EXECUTABLE={sys.executable}",
     ]

@@ -62,7 +62,7 @@ MUTATIONS = {
         "along_depth ? across * Tile::kDepth + along :",
     ),
     "a swizzle that is no permutation": ("tile.hpp", "across / 2 % 4 * kChunk", "across / 2 % 3 * 2 * kChunk"),
-    "one position beyond src": ("tile.hpp", "here.at[a] + there.at[a]) <", "here.at[a] + there.at[a]) <="),
+    "one position beyond src": ("index.hpp", "a.at[x] + b.at[x]) <", "a.at[x] + b.at[x]) <="),
     "rows of a fragment exchanged": (
         "tensor_core.hpp",
         "[e % 2 * 2 + half]",

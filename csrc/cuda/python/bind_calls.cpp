@@ -21,11 +21,17 @@ struct OptionalBias {
   }
 };
 
+// An operand of the dtype, and on the device, of another.
+DeviceOperand operand_beside(const DeviceOperand& other, py::handle object, const char* name, const Stream& stream) {
+  DeviceOperand o = as_device_operand(object, name, stream);
+  check_same_dtype(other, o);
+  check_same_device(other, o);
+  return o;
+}
+
 OptionalBias optional_bias(py::handle object, const DeviceOperand& like, std::int64_t channels, const Stream& stream) {
   if (object.is_none()) return {};
-  DeviceOperand bias = as_device_operand(object, "bias", stream);
-  check_same_dtype(like, bias);
-  check_same_device(like, bias);
+  DeviceOperand bias = operand_beside(like, object, "bias", stream);
   check_bias_shape(bias, channels);
   return {std::move(bias)};
 }
@@ -40,12 +46,23 @@ py::object returned(py::handle out, const DeviceOperand& result) {
   return out.is_none() ? result.owner : py::reinterpret_borrow<py::object>(out);
 }
 
-template <class T>
-void set(Pass<T>& pass, bool relu, bool accumulate) {
-  for (Product<T>& p : pass.products) {
-    p.relu = relu;
-    p.accumulate = accumulate;
-  }
+struct Epilogue {
+  bool relu = false, accumulate = false;
+};
+
+// Lowers a pass in the dtype of its operands, the first of which tells it, and starts it.
+template <class Lower>
+void start(const Call& call, std::initializer_list<const DeviceOperand*> operands, Epilogue epilogue, Lower lower) {
+  const DeviceOperand& first = **operands.begin();
+  python::dispatch(first.is_double, [&]<class T>(T) {
+    Pass<T> pass;
+    python::raise_if_failed(lower(pass));
+    for (Product<T>& p : pass.products) {
+      p.relu = epilogue.relu;
+      p.accumulate = epilogue.accumulate;
+    }
+    call.run(std::move(pass), first.device, operands);
+  });
 }
 
 py::object conv(py::handle x_object, py::handle weight_object, py::handle bias_object, int rank,
@@ -53,22 +70,16 @@ py::object conv(py::handle x_object, py::handle weight_object, py::handle bias_o
                 py::handle stream_object) {
   const Call call(stream_object, tf32);
   const DeviceOperand x = as_device_operand(x_object, "x", call.stream);
-  const DeviceOperand weight = as_device_operand(weight_object, "weight", call.stream);
-  check_same_dtype(x, weight);
-  check_same_device(x, weight);
+  const DeviceOperand weight = operand_beside(x, weight_object, "weight", call.stream);
   const Geometry g = forward_geometry(x.shape, weight.shape, as_geometry(geometry), rank);
   const OptionalBias bias = optional_bias(bias_object, x, g.problem.out_channels, call.stream);
   const bool relu = python::as_relu(activation);
   const OnDevice here(x.device);
   const DeviceOperand y = device_result(out, "out", arrange(g.dst_shape(), g.activations), x, x,
                                         {&x, &weight, bias.pointer()}, call.stream);
-  python::dispatch(x.is_double, [&]<class T>(T) {
-    Pass<T> pass;
-    python::raise_if_failed(lower_forward<T>(g.problem, device_view<const T>(x, g.activations),
-                                             device_view<const T>(weight, g.weights), bias.vector<T>(),
-                                             device_view<T>(y, g.activations), pass));
-    set(pass, relu, false);
-    call.run(std::move(pass), x, {&x, &weight, bias.pointer(), &y});
+  start(call, {&x, &weight, bias.pointer(), &y}, {.relu = relu}, [&]<class T>(Pass<T>& pass) {
+    return lower_forward<T>(g.problem, device_view<const T>(x, g.activations), device_view<const T>(weight, g.weights),
+                            bias.vector<T>(), device_view<T>(y, g.activations), pass);
   });
   return returned(out, y);
 }
@@ -78,55 +89,41 @@ py::object conv_transpose(py::handle x_object, py::handle weight_object, py::han
                           py::handle stream_object) {
   const Call call(stream_object, tf32);
   const DeviceOperand x = as_device_operand(x_object, "x", call.stream);
-  const DeviceOperand weight = as_device_operand(weight_object, "weight", call.stream);
-  check_same_dtype(x, weight);
-  check_same_device(x, weight);
+  const DeviceOperand weight = operand_beside(x, weight_object, "weight", call.stream);
   const Geometry g = transposed_geometry(x.shape, weight.shape, output_padding, as_geometry(geometry));
   const OptionalBias bias = optional_bias(bias_object, x, g.problem.in_channels, call.stream);
   const OnDevice here(x.device);
   const DeviceOperand y = device_result(out, "out", arrange(g.src_shape(), g.activations), x, x,
                                         {&x, &weight, bias.pointer()}, call.stream);
-  python::dispatch(x.is_double, [&]<class T>(T) {
-    Pass<T> pass;
-    python::raise_if_failed(lower_backward_data<T>(g.problem, device_view<const T>(x, g.activations),
-                                                   device_view<const T>(weight, g.weights), bias.vector<T>(),
-                                                   device_view<T>(y, g.activations), pass));
-    call.run(std::move(pass), x, {&x, &weight, bias.pointer(), &y});
+  start(call, {&x, &weight, bias.pointer(), &y}, {}, [&]<class T>(Pass<T>& pass) {
+    return lower_backward_data<T>(g.problem, device_view<const T>(x, g.activations),
+                                  device_view<const T>(weight, g.weights), bias.vector<T>(),
+                                  device_view<T>(y, g.activations), pass);
   });
   return returned(out, y);
 }
 
 void run_input_grad(const Call& call, const Geometry& g, const DeviceOperand& grad, const DeviceOperand& weight,
                     const DeviceOperand& result, bool accumulate) {
-  python::dispatch(grad.is_double, [&]<class T>(T) {
-    Pass<T> pass;
-    python::raise_if_failed(lower_backward_data<T>(g.problem, device_view<const T>(grad, g.activations),
-                                                   device_view<const T>(weight, g.weights), nullptr,
-                                                   device_view<T>(result, g.activations), pass));
-    set(pass, false, accumulate);
-    call.run(std::move(pass), grad, {&grad, &weight, &result});
+  start(call, {&grad, &weight, &result}, {.accumulate = accumulate}, [&]<class T>(Pass<T>& pass) {
+    return lower_backward_data<T>(g.problem, device_view<const T>(grad, g.activations),
+                                  device_view<const T>(weight, g.weights), nullptr,
+                                  device_view<T>(result, g.activations), pass);
   });
 }
 
 void run_weight_grad(const Call& call, const Geometry& g, const DeviceOperand& grad, const DeviceOperand& x,
                      const DeviceOperand& result, bool accumulate) {
-  python::dispatch(grad.is_double, [&]<class T>(T) {
-    Pass<T> pass;
-    python::raise_if_failed(lower_backward_weights<T>(g.problem, device_view<const T>(grad, g.activations),
-                                                      device_view<const T>(x, g.activations),
-                                                      device_view<T>(result, g.weights), pass));
-    set(pass, false, accumulate);
-    call.run(std::move(pass), grad, {&grad, &x, &result});
+  start(call, {&grad, &x, &result}, {.accumulate = accumulate}, [&]<class T>(Pass<T>& pass) {
+    return lower_backward_weights<T>(g.problem, device_view<const T>(grad, g.activations),
+                                     device_view<const T>(x, g.activations), device_view<T>(result, g.weights), pass);
   });
 }
 
 void run_bias_grad(const Call& call, const python::Layout& layout, const DeviceOperand& grad,
                    const DeviceOperand& result, bool accumulate) {
-  python::dispatch(grad.is_double, [&]<class T>(T) {
-    Pass<T> pass;
-    python::raise_if_failed(lower_backward_bias<T>(device_view<const T>(grad, layout), vector_of<T>(result), pass));
-    set(pass, false, accumulate);
-    call.run(std::move(pass), grad, {&grad, &result});
+  start(call, {&grad, &result}, {.accumulate = accumulate}, [&]<class T>(Pass<T>& pass) {
+    return lower_backward_bias<T>(device_view<const T>(grad, layout), vector_of<T>(result), pass);
   });
 }
 
@@ -135,9 +132,7 @@ py::object input_grad(py::handle grad_object, py::handle weight_object, py::hand
                       py::handle stream_object) {
   const Call call(stream_object, tf32);
   const DeviceOperand grad = as_device_operand(grad_object, "grad", call.stream);
-  const DeviceOperand weight = as_device_operand(weight_object, "weight", call.stream);
-  check_same_dtype(grad, weight);
-  check_same_device(grad, weight);
+  const DeviceOperand weight = operand_beside(grad, weight_object, "weight", call.stream);
   const Geometry g = forward_geometry(python::as_shape(input_shape, "input_shape"), weight.shape, as_geometry(geometry),
                                       0, "input_shape");
   check_gradient_shape(grad.shape, g);
@@ -154,9 +149,7 @@ py::object weight_grad(py::handle grad_object, py::handle x_object, py::handle k
                        py::handle out, py::handle accumulate_object, py::handle tf32, py::handle stream_object) {
   const Call call(stream_object, tf32);
   const DeviceOperand grad = as_device_operand(grad_object, "grad", call.stream);
-  const DeviceOperand x = as_device_operand(x_object, "x", call.stream);
-  check_same_dtype(grad, x);
-  check_same_device(grad, x);
+  const DeviceOperand x = operand_beside(grad, x_object, "x", call.stream);
   const Geometry g = weight_gradient_geometry(x.shape, grad.shape, kernel_size, as_geometry(geometry));
   const bool accumulate = python::as_bool(accumulate_object, "accumulate");
   python::check_accumulate(accumulate, out);
@@ -186,12 +179,8 @@ py::tuple backward(py::handle grad_object, py::handle x_object, py::handle weigh
                    py::handle stream_object) {
   const Call call(stream_object, tf32);
   const DeviceOperand grad = as_device_operand(grad_object, "grad", call.stream);
-  const DeviceOperand x = as_device_operand(x_object, "x", call.stream);
-  const DeviceOperand weight = as_device_operand(weight_object, "weight", call.stream);
-  for (const DeviceOperand* other : {&x, &weight}) {
-    check_same_dtype(grad, *other);
-    check_same_device(grad, *other);
-  }
+  const DeviceOperand x = operand_beside(grad, x_object, "x", call.stream);
+  const DeviceOperand weight = operand_beside(grad, weight_object, "weight", call.stream);
   const Geometry g = forward_geometry(x.shape, weight.shape, as_geometry(geometry), 0);
   check_gradient_shape(grad.shape, g);
   const bool accumulate = python::as_bool(accumulate_object, "accumulate");

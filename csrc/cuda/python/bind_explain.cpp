@@ -68,7 +68,6 @@ py::list choices_of(const Plan<T>& plan) {
 
 py::dict explain(py::handle x_shape, py::handle weight_shape, const py::tuple& geometry, py::handle direction,
                  py::handle dtype, py::handle tf32) {
-  require_device();
   const python::Question q(x_shape, weight_shape, as_geometry(geometry), direction, dtype);
   const bool round = python::as_bool(tf32, "tf32");
   const Device device = describe_device(current_device());

@@ -9,7 +9,6 @@ namespace {
 
 /// Pinned host memory as bytes. Freed with the array.
 py::array pinned(std::int64_t bytes) {
-  require_device();
   void* memory = nullptr;
   check(cudaMallocHost(&memory, static_cast<std::size_t>(bytes)), text("pinning ", bytes, " bytes of host memory"));
   const py::capsule owner(memory, [](void* m) { cudaFreeHost(m); });
@@ -18,7 +17,6 @@ py::array pinned(std::int64_t bytes) {
 
 /// A new array on the current device, in C order of `shape`.
 DeviceArray empty(py::handle shape, bool is_double, py::handle stream) {
-  require_device();
   DeviceArray a;
   a.is_double = is_double;
   a.shape = python::as_shape(shape, "shape");

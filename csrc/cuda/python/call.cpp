@@ -3,15 +3,14 @@
 namespace tapwise::cuda {
 
 Call::Call(py::handle stream_object, py::handle tf32_object) {
-  require_device();
   sweep();
   stream = as_stream(stream_object);
   tf32 = python::as_bool(tf32_object, "tf32");
 }
 
 template <class T>
-void Call::run(Pass<T> pass, const DeviceOperand& on, std::initializer_list<const DeviceOperand*> operands) const {
-  const Plan<T> chosen = plan(std::move(pass), describe_device(on.device), tf32);
+void Call::run(Pass<T> pass, int device, std::initializer_list<const DeviceOperand*> operands) const {
+  const Plan<T> chosen = plan(std::move(pass), describe_device(device), tf32);
   void* const workspace =
       chosen.workspace_bytes > 0 ? allocate(chosen.workspace_bytes, stream.handle, "of workspace ") : nullptr;
   const cudaError_t error = cuda::run(chosen, workspace, stream.handle);
@@ -24,8 +23,8 @@ void Call::run(Pass<T> pass, const DeviceOperand& on, std::initializer_list<cons
   check(error, "starting a kernel");
 }
 
-template void Call::run(Pass<float>, const DeviceOperand&, std::initializer_list<const DeviceOperand*>) const;
-template void Call::run(Pass<double>, const DeviceOperand&, std::initializer_list<const DeviceOperand*>) const;
+template void Call::run(Pass<float>, int, std::initializer_list<const DeviceOperand*>) const;
+template void Call::run(Pass<double>, int, std::initializer_list<const DeviceOperand*>) const;
 
 python::GeometryArguments as_geometry(const py::tuple& a) { return {a[0], a[1], a[2], a[3], a[4], a[5], a[6]}; }
 

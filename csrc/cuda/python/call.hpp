@@ -12,12 +12,12 @@ struct Call {
   Stream stream;
   bool tf32 = false;
 
-  /// Also lets go of operands of earlier calls, and sees that there is a device.
+  /// Also lets go of operands of earlier calls.
   Call(py::handle stream, py::handle tf32);
 
-  /// Plans and starts a pass on the device of `on`, and keeps the operands alive until it is done.
+  /// Plans and starts a pass on a device, and keeps the operands alive until it is done.
   template <class T>
-  void run(Pass<T> pass, const DeviceOperand& on, std::initializer_list<const DeviceOperand*> operands) const;
+  void run(Pass<T> pass, int device, std::initializer_list<const DeviceOperand*> operands) const;
 };
 
 /// stride, padding, dilation, groups, flip, layout, weight_layout.

@@ -1,5 +1,5 @@
 // The extension module tapwise._cuda. As _core's, its functions take every argument by position; tapwise/cuda.py gives
-// them their signatures.
+// them their signatures, and sees that there is a device.
 #include "cuda/python/call.hpp"
 
 PYBIND11_MODULE(_cuda, m, pybind11::mod_gil_not_used()) {
@@ -7,7 +7,6 @@ PYBIND11_MODULE(_cuda, m, pybind11::mod_gil_not_used()) {
   m.def("status", status);
   m.def("device_count", device_count);
   m.def("synchronize", [](pybind11::handle stream) {
-    require_device();
     const Stream s = as_stream(stream);
     cudaError_t error = cudaSuccess;
     {

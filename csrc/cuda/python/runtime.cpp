@@ -54,10 +54,6 @@ int device_count() {
   return usable;
 }
 
-void require_device() {
-  if (device_count() == 0) throw std::runtime_error(text("tapwise.cuda cannot run here: ", status()));
-}
-
 OnDevice::OnDevice(int device) : before_(current_device()) { check(cudaSetDevice(device), "cudaSetDevice"); }
 
 OnDevice::~OnDevice() { cudaSetDevice(before_); }

@@ -25,9 +25,6 @@ std::string status();
 /// How many devices can be used; 0 where the driver, or a device, is missing.
 int device_count();
 
-/// RuntimeError with status() unless a device can be used.
-void require_device();
-
 /// Makes a device current for a while.
 class OnDevice {
  public:
