@@ -28,13 +28,15 @@ const Architecture& architecture(int capability) {
 }
 
 // Instructions that a multiprocessor starts in a clock, times the lanes of a warp, and what our loops take of them, as
-// counted in their machine code.
+// counted in their machine code for 8.0 (the loops that tests/cuda/machine_code.py finds).
 constexpr double kIssue = 128;
-constexpr double kCopyInstructions = 12;    // to find and start one copy
-constexpr double kStepInstructions = 100;   // of each thread for one tile of the depth, beside multiply-adds
-constexpr double kTensorInstructions = 80;  // to load, round and multiply it on tensor cores
-constexpr double kTapInstructions = 14;     // of direct for one tap, beside two for each output
-constexpr double kPixelInstructions = 60;   // of sum_pixels for one pixel
+constexpr double kFusedInstructions = 1.2;   // for one multiply-add of the ordinary cores, with its loads
+constexpr double kTensorInstructions = 250;  // of each thread to load, round and multiply a step on tensor cores
+constexpr double kCopyInstructions = 30;     // to find and start one copy
+constexpr double kStepInstructions = 90;     // of each thread for a step, a tile of the depth, beside those
+constexpr double kTapInstructions = 14;      // of direct for one tap,
+constexpr double kOutputInstructions = 8;    // and for each of its outputs
+constexpr double kPixelInstructions = 100;   // of sum_pixels for one pixel
 constexpr double kLaunchClocks = 4000;
 constexpr int kLeastSteps = 4;                           // of a split
 constexpr int64_t kMostPartialBytes = int64_t{1} << 26;  // of all splits' sums
@@ -82,7 +84,7 @@ template <class T>
 double step_clocks(const Kernel<T>& k, const Architecture& a) {
   const double fused = 1.0 * k.rows * k.cols * k.depth, numbers = 1.0 * (k.rows + k.cols) * k.depth;
   const double rate = sizeof(T) == 8 ? a.float64 : k.tensor_cores ? a.tf32 : a.float32;
-  const double math = k.tensor_cores ? kTensorInstructions * k.threads : fused;
+  const double math = k.tensor_cores ? kTensorInstructions * k.threads : kFusedInstructions * fused;
   const double instructions = math + kCopyInstructions * numbers / k.copy + kStepInstructions * k.threads;
   return std::max({fused / rate, numbers * sizeof(T) / a.bytes, instructions / kIssue});
 }
@@ -132,8 +134,9 @@ void add_direct(const Pass<T>& pass, const Device& device, std::vector<Choice<T>
   candidate.cols = pass.products.front().cols.total == 1 ? 1 : kDirectCols;
   for (const Product<T>& p : pass.products) {
     const double threads = 1.0 * p.groups * p.rows.total * ceil_of(p.cols.total, candidate.cols);
-    candidate.clocks += turns(ceil_of(threads, kDirectThreads), device) * kDirectThreads *
-                        (p.depth.total * (kTapInstructions + 2 * candidate.cols) + kStepInstructions) / kIssue;
+    candidate.clocks +=
+        turns(ceil_of(threads, kDirectThreads), device) * kDirectThreads *
+        (p.depth.total * (kTapInstructions + kOutputInstructions * candidate.cols) + kStepInstructions) / kIssue;
   }
   found.push_back(candidate);
 }

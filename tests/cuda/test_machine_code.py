@@ -10,10 +10,12 @@ pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm. TAPWISE_CUDA_MODULE name
 """
 
 import functools
+import re
 
 import machine_code
 import pytest
-from machine_code import ARCHITECTURES, MULTIPLY, Missing, count, mix
+from machine_code import ARCHITECTURES, Missing
+from sass import MULTIPLY, count, mix
 
 NAMES = [str(a) for a in ARCHITECTURES]
 EACH = pytest.mark.parametrize("architecture", NAMES)
@@ -294,6 +296,37 @@ def test_the_mix_of_instructions(gemms, architecture):
         elif beside > most_beside * MARGIN:
             wrong[kernel] = f"{beside} other instructions a stage, {most_beside} were: {mix(stage)}"
     check(architecture, wrong)
+
+
+def test_the_planner_counts_what_the_loops_take(module):
+    """The constants of csrc/cuda/plan.cpp, which rank the kernels, within a quarter of what is found."""
+    source = (machine_code.ROOT / "csrc/cuda/plan.cpp").read_text()
+    assumed = {name: float(value) for name, value in re.findall(r"double k(\w+)Instructions = ([\d.]+);", source)}
+    here(module.listed["elf"], "sm_80")
+    wrong = {}
+
+    def compare(kernel, what, found, expected):
+        if abs(found - expected) > expected / 4:
+            wrong[kernel] = f"{what}: {found} instructions, the planner counts {expected}"
+
+    for kernel, code in module.code("sm_80").items():
+        loop = code.multiplying_loops[-1] if code.multiplying_loops else []
+        if kernel.method == "direct":
+            outputs = kernel.numbers[0]
+            taps = count(loop, MULTIPLY[kernel.math]) / outputs
+            compare(kernel, "a tap", len(loop) / taps, assumed["Tap"] + assumed["Output"] * outputs)
+        elif kernel.method == "sum_pixels":
+            compare(kernel, "a pixel", len(loop) / count(loop, MULTIPLY[kernel.math]), assumed["Pixel"])
+        elif kernel.is_gemm:
+            copying = [x for x in code.loops if count(x, "LDGSTS") and not count(x, "BAR")]
+            for x in copying:
+                compare(kernel, "a copy", len(x) / count(x, "LDGSTS"), assumed["Copy"])
+            if kernel.math == "float32":
+                compare(kernel, "a multiply-add", len(loop) / count(loop, "FFMA"), assumed["Fused"])
+            if kernel.math == "tf32" and not copying:
+                expected = assumed["Tensor"] + assumed["Step"] + assumed["Copy"] * count(loop, "LDGSTS")
+                compare(kernel, "a step", len(loop), expected)
+    check("sm_80", wrong)
 
 
 # The table for the documentation.
