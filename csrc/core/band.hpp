@@ -52,8 +52,8 @@ inline BandLayout band_layout(const std::array<BandAxis, 3>& axis, Inner inner, 
   if (inner == Inner::lanes) {
     b.plane_bytes = lanes * element_bytes;
     b.position_bytes[2] = capped_product(planes, b.plane_bytes);
-    // Positions a multiple of 2 KiB apart would share sets of the cache.
-    if (b.position_bytes[2] % 2048 == 0) b.position_bytes[2] += kCacheLine;
+    // Positions a multiple of 512 bytes apart would share sets of the cache.
+    if (b.position_bytes[2] % 512 == 0) b.position_bytes[2] += kCacheLine;
   } else {
     b.position_bytes[2] = element_bytes;
   }

@@ -187,10 +187,39 @@ struct LookAhead {
   }
 };
 
+// Planes of diff_dst are copied, transposed, into a band before they are multiplied. With few input channels that takes
+// as long as multiplying, so the tiles of a block ask for what will be copied for the next: each for its share of the
+// channels, a channel in each run, or for a channel, a piece in each run.
+struct CopyAhead {
+  const byte* next = nullptr;  // where the next block begins
+  int64_t channel = 0;         // from channel to channel
+  int64_t channels = 0, bytes = 0;
+
+  template <class T>
+  void operator()(kernels::Tile<T>& tile, int64_t index, int64_t tiles) const {
+    const int64_t share = ceil_div(channels, tiles);
+    if (next == nullptr || tile.run_count == 0 || index * share >= channels) return;
+    const int64_t piece = share > 1 ? bytes : ceil_div(bytes, tile.run_count);
+    tile.ahead = next + index * share * channel;
+    tile.ahead_run = share > 1 ? channel : piece;
+    tile.ahead_step = ceil_div(piece, std::max<int64_t>(1, tile.runs[0].steps));
+  }
+};
+
+inline CopyAhead copy_ahead(const Correlation& c, const WeightGradientPlan& p, const Buffer& b, int64_t next,
+                            int64_t element) {
+  const bool planes = c.dst_stride.space[2] == element;
+  if (p.rows_over != WeightGradientPlan::Rows::taps || p.lanes != Lanes::channels || p.dst_in_place || !planes)
+    return {};
+  return {block_origin(c, p, b, next, dst_axes(c), c.dst, c.dst_stride, b.o_first), c.dst_stride.c, b.o_count,
+          p.block[1] * p.block[2] * element};
+}
+
 // sums [panel][buffer_row][lane] (+)= diff_dst * src, summed over the block.
 template <class T>
 void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, const Buffer& b,
-                    const Bands& bands, const LookAhead<T>& ahead, bool accumulate, Run* runs, byte* sums) {
+                    const Bands& bands, const LookAhead<T>& ahead, const CopyAhead& copies, bool accumulate, Run* runs,
+                    byte* sums) {
   constexpr auto element = int64_t{sizeof(T)};
   using Rows = WeightGradientPlan::Rows;
   const Reading &src = bands.src, &dst = bands.dst;
@@ -214,6 +243,8 @@ void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const ker
   if (over == Rows::taps_and_channels) tile.c_row = row_bytes;
   tile.c_lane = by_pixels ? panel_bytes : element;
   const EvenSplit rows(row_count, p.rows);
+  const int64_t tiles = c.axis[0].taps * c.axis[1].taps * tap_loops * b.panels * channel_loops * rows.parts;
+  int64_t tile_index = 0;
 
   for (int64_t kd = 0; kd < c.axis[0].taps; ++kd) {
     for (int64_t kh = 0; kh < c.axis[1].taps; ++kh) {
@@ -234,6 +265,7 @@ void multiply_bands(const Correlation& c, const WeightGradientPlan& p, const ker
             tile.c = sums + panel * panel_bytes + p.buffer_row(ch, tap, taps) * row_bytes;
             for (int64_t i = 0; i < rows.parts; ++i) {
               ahead(tile, i, tap == 0, tap == taps - row_taps / tap_loops, panel + 1 >= b.panels);
+              copies(tile, tile_index++, tiles);
               tile_functions(k, p.operand, vectors)[rows.size(i) - 1](tile);
               tile.a += rows.size(i) * tile.a_row;
               tile.c += rows.size(i) * tile.c_row;
@@ -269,8 +301,10 @@ void run_item(const Correlation& c, const WeightGradientPlan& p, const kernels::
   const int64_t first = p.bands() * chunk / p.chunks, last = p.bands() * (chunk + 1) / p.chunks;
   for (int64_t band = first; band < last; ++band) {
     const Bands read = read_bands(c, p, k, buffer, band, scratch);
-    const LookAhead<T> ahead = look_ahead<T>(c, p, buffer, read, band + 1 < last ? band + 1 : first);
-    multiply_bands(c, p, k, buffer, read, ahead, band != first, runs, to);
+    const int64_t next = band + 1 < last ? band + 1 : first;
+    const LookAhead<T> ahead = look_ahead<T>(c, p, buffer, read, next);
+    const CopyAhead copies = copy_ahead(c, p, buffer, next, sizeof(T));
+    multiply_bands(c, p, k, buffer, read, ahead, copies, band != first, runs, to);
   }
 }
 

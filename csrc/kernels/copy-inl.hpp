@@ -42,6 +42,25 @@ void copy_rows(const Copy& c) {
   }
 }
 
+// A whole square, as most are. The lines `ahead` of both sides are asked for.
+template <class T>
+TAPWISE_INLINE void copy_square(const byte* from, int64_t src_col, int64_t from_ahead, byte* to, int64_t dst_row,
+                                int64_t to_ahead) {
+  constexpr int size = Vec<T>::size;
+  Vec<T> square[size];
+  TAPWISE_UNROLL
+  for (int i = 0; i < size; ++i, from += src_col) {
+    if (from_ahead != 0) __builtin_prefetch(from + from_ahead, 0, 2);
+    square[i] = Vec<T>::load(from);
+  }
+  transpose(square);
+  TAPWISE_UNROLL
+  for (int i = 0; i < size; ++i, to += dst_row) {
+    if (to_ahead != 0) __builtin_prefetch(to + to_ahead, 1);
+    square[i].store(to);
+  }
+}
+
 // Down the rows of a few columns, then the next columns: as many streams as hardware follows. Where they are short, or
 // rows of dst far apart, it needs to be told of the next columns.
 template <class T>
@@ -55,6 +74,12 @@ void copy_transposed(const Copy& c) {
     RowOfDst dst(c);
     for (int64_t row = 0; row < c.rows; row += size) {
       const int rows = static_cast<int>(c.rows - row < size ? c.rows - row : size);
+      if (rows == size && cols == size && c.group == 0 && !c.accumulate) {
+        copy_square<T>(c.src + col * c.src_col + row * int64_t{sizeof(T)}, c.src_col, more ? size * c.src_col : 0,
+                       dst.row + col * int64_t{sizeof(T)}, c.dst_row, far ? 4 * kVectorBytes : 0);
+        dst.row += size * c.dst_row;
+        continue;
+      }
       Vec<T> square[size];
       for (int i = 0; i < size; ++i) {
         const byte* from = c.src + (col + i) * c.src_col + row * int64_t{sizeof(T)};
