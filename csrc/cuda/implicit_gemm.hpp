@@ -74,7 +74,8 @@ __global__ void __launch_bounds__(Gemm::kThreads, Gemm::kBlocks)
   Counter depth = Counter::at(p.depth, first_depth + lane);
   const auto tabulate_depth = [&](int step) {
     if (warp > 1 || lane >= kDepth) return;
-    Position* const table = warp == 0 ? shared.a_depth[step % 2] : shared.b_depth[step % 2];
+    Position(*const tables)[kDepth] = warp == 0 ? shared.a_depth : shared.b_depth;
+    Position* const table = tables[step % 2];
     const Map& map = warp == 0 ? p.a.inner : p.b.inner;
     const bool real = step * kDepth + lane < count;
     table[lane] = real ? in_bytes<T>(position(map, depth)) : nowhere();

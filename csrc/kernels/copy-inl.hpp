@@ -42,20 +42,23 @@ void copy_rows(const Copy& c) {
   }
 }
 
-// A whole square, as most are. The lines `ahead` of both sides are asked for.
-template <class T>
-TAPWISE_INLINE void copy_square(const byte* from, int64_t src_col, int64_t from_ahead, byte* to, int64_t dst_row,
-                                int64_t to_ahead) {
+// `rows` rows of dst, a vector of each, from as many numbers of `size` columns: most are whole squares. The lines
+// `ahead` of both sides are asked for.
+template <class T, bool whole>
+TAPWISE_INLINE void copy_square(const byte* from, int64_t src_col, int64_t from_ahead, RowOfDst& dst, int64_t to_col,
+                                int64_t to_ahead, int rows) {
   constexpr int size = Vec<T>::size;
   Vec<T> square[size];
   TAPWISE_UNROLL
   for (int i = 0; i < size; ++i, from += src_col) {
     if (from_ahead != 0) __builtin_prefetch(from + from_ahead, 0, 2);
-    square[i] = Vec<T>::load(from);
+    square[i] = whole ? Vec<T>::load(from) : Vec<T>::load_partial(from, rows);
   }
   transpose(square);
   TAPWISE_UNROLL
-  for (int i = 0; i < size; ++i, to += dst_row) {
+  for (int i = 0; i < size; ++i, dst.next()) {
+    if (!whole && i == rows) return;
+    byte* const to = dst.row + to_col;
     if (to_ahead != 0) __builtin_prefetch(to + to_ahead, 1);
     square[i].store(to);
   }
@@ -70,30 +73,32 @@ void copy_transposed(const Copy& c) {
   const bool far = c.group == 0 && c.dst_row >= page;
   for (int64_t col = 0; col < c.cols; col += size) {
     const int cols = static_cast<int>(c.cols - col < size ? c.cols - col : size);
-    const bool more = col + size < c.cols;
+    const int64_t from_ahead = col + size < c.cols ? size * c.src_col : 0, to_col = col * int64_t{sizeof(T)};
     RowOfDst dst(c);
     for (int64_t row = 0; row < c.rows; row += size) {
+      const byte* const from = c.src + col * c.src_col + row * int64_t{sizeof(T)};
       const int rows = static_cast<int>(c.rows - row < size ? c.rows - row : size);
-      if (rows == size && cols == size && c.group == 0 && !c.accumulate) {
-        copy_square<T>(c.src + col * c.src_col + row * int64_t{sizeof(T)}, c.src_col, more ? size * c.src_col : 0,
-                       dst.row + col * int64_t{sizeof(T)}, c.dst_row, far ? 4 * kVectorBytes : 0);
-        dst.row += size * c.dst_row;
+      if (cols == size && !c.accumulate) {
+        constexpr int64_t lines = 4 * kVectorBytes;
+        if (rows == size)
+          copy_square<T, true>(from, c.src_col, from_ahead, dst, to_col, far ? lines : 0, rows);
+        else
+          copy_square<T, false>(from, c.src_col, from_ahead, dst, to_col, far ? lines : 0, rows);
         continue;
       }
       Vec<T> square[size];
       for (int i = 0; i < size; ++i) {
-        const byte* from = c.src + (col + i) * c.src_col + row * int64_t{sizeof(T)};
-        if (more) __builtin_prefetch(from + size * c.src_col);
-        square[i] = i >= cols ? Vec<T>::zero() : rows == size ? Vec<T>::load(from) : Vec<T>::load_partial(from, rows);
+        const byte* const column = from + i * c.src_col;
+        square[i] = i >= cols      ? Vec<T>::zero()
+                    : rows == size ? Vec<T>::load(column)
+                                   : Vec<T>::load_partial(column, rows);
       }
       transpose(square);
       for (int i = 0; i < rows; ++i, dst.next()) {
-        byte* to = dst.row + col * int64_t{sizeof(T)};
-        if (far) __builtin_prefetch(to + 4 * kVectorBytes, 1);
         if (cols == size) {
-          put(c, square[i], to);
+          put(c, square[i], dst.row + to_col);
         } else {
-          put(c, square[i], to, cols);
+          put(c, square[i], dst.row + to_col, cols);
         }
       }
     }
