@@ -57,10 +57,9 @@ TAPWISE_INLINE void copy_square(const byte* from, int64_t src_col, int64_t from_
   transpose(square);
   TAPWISE_UNROLL
   for (int i = 0; i < size; ++i, dst.next()) {
-    if (!whole && i == rows) return;
     byte* const to = dst.row + to_col;
     if (to_ahead != 0) __builtin_prefetch(to + to_ahead, 1);
-    square[i].store(to);
+    if (whole || i < rows) square[i].store(to);
   }
 }
 
