@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import atexit
 import functools
+import importlib
 from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypedDict, TypeVar
@@ -318,10 +319,9 @@ def _geometry(function: str, given: Geometry) -> _cuda.Geometry:
 def _built() -> ModuleType | None:
     """The compiled module; None where tapwise was built without it."""
     try:
-        from . import _cuda
+        return importlib.import_module("._cuda", __package__)
     except ModuleNotFoundError:
         return None
-    return _cuda
 
 
 def _module() -> ModuleType:
