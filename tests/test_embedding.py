@@ -93,7 +93,7 @@ def package(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_examples(package: str, compiler: Compiler, tmp_path: Path) -> None:
-    programs = build(EMBED, tmp_path / "build", compiler, package)
+    programs = build(EMBED, tmp_path / "build", compiler, package, QUICK)
 
     rows, columns = np.indices((48, 64))
     photo = np.stack([rows * 4, columns * 3, (columns > 31) * 255], axis=-1).astype(np.uint8)
