@@ -1,8 +1,8 @@
 """The reference: convolution written to be read, in float64 unless told otherwise.
 
 Arrays are (N, C, *spatial); weights are (O, C / groups, *kernel), and (I, O / groups, *kernel) for
-the transposed convolution. A pass walks the taps and, for each, multiplies one strided window of
-the padded input. `seven_loops` is the same thing with every loop spelt out; test_oracle.py holds
+the transposed convolution. A pass walks the taps and, for each, multiplies the strided window of
+the input that it meets: padding takes no part in any sum. `seven_loops` is the same thing with every loop spelt out; test_oracle.py holds
 the two together.
 """
 
@@ -58,7 +58,7 @@ def flat_positions(a):
 
 
 class Geometry:
-    """One problem's numbers, with the window of the padded input that each tap sees."""
+    """One problem's numbers, with the outputs at which each tap meets input, and where it does."""
 
     def __init__(self, spatial, kernel, stride, padding, dilation):
         rank = len(spatial)
@@ -66,37 +66,35 @@ class Geometry:
         self.stride, self.dilation = per_axis(stride, rank), per_axis(dilation, rank)
         self.pads = pad_pairs(padding, spatial, kernel, self.stride, self.dilation)
         self.out = output_size(spatial, kernel, self.stride, self.dilation, self.pads)
-        self.padded = tuple(n + sum(p) for n, p in zip(spatial, self.pads, strict=True))
 
     def taps(self):
         return itertools.product(*map(range, self.kernel))
 
-    def window(self, padded, tap):
-        starts = [t * d for t, d in zip(tap, self.dilation, strict=True)]
-        return padded[
-            (slice(None), slice(None))
-            + tuple(slice(a, a + (o - 1) * s + 1, s) for a, o, s in zip(starts, self.out, self.stride, strict=True))
-        ]
-
-    def pad(self, x):
-        return np.pad(x, [(0, 0), (0, 0), *self.pads])
-
-    def crop(self, padded):
-        inside = [slice(low, low + n) for n, (low, _) in zip(self.spatial, self.pads, strict=True)]
-        return padded[(slice(None), slice(None), *inside)]
+    def meeting(self, tap):
+        """Slices of the outputs at which `tap` meets input, and of that input."""
+        outs, ins = [], []
+        for axis, t in enumerate(tap):
+            start, s = t * self.dilation[axis] - self.pads[axis][0], self.stride[axis]
+            first = max(0, -(start // s))
+            last = max(first, min(self.out[axis], (self.spatial[axis] - 1 - start) // s + 1))
+            outs.append(slice(first, last))
+            ins.append(
+                slice(first * s + start, first * s + start + (last - first) * s, s) if last > first else slice(0)
+            )
+        return tuple(outs), tuple(ins)
 
 
 def conv(x, w, b=None, *, stride=1, padding=0, dilation=1, groups=1, flip=False, dtype=np.float64):
     x, w = np.asarray(x, dtype), np.asarray(w, dtype)
     w = reversed_taps(w) if flip else w
     geometry = Geometry(x.shape[2:], w.shape[2:], stride, padding, dilation)
-    padded = geometry.pad(x)
     y = np.zeros((x.shape[0], w.shape[0], *geometry.out), dtype)
-    outs, ins = group_slices(w.shape[0], groups), group_slices(x.shape[1], groups)
-    for o, c in zip(outs, ins, strict=True):
+    filters, channels = group_slices(w.shape[0], groups), group_slices(x.shape[1], groups)
+    for o, c in zip(filters, channels, strict=True):
         for tap in geometry.taps():
-            seen = geometry.window(padded[:, c], tap)
-            y[:, o] += np.einsum("oc,nc...->no...", w[(o, slice(None), *tap)], seen, optimize=True)
+            outs, ins = geometry.meeting(tap)
+            seen = x[(slice(None), c, *ins)]
+            y[(slice(None), o, *outs)] += np.einsum("oc,nc...->no...", w[(o, slice(None), *tap)], seen, optimize=True)
     return y if b is None else y + np.asarray(b, dtype).reshape(-1, *[1] * (y.ndim - 2))
 
 
@@ -105,30 +103,29 @@ def conv_input_grad(grad, w, spatial, *, stride=1, padding=0, dilation=1, groups
     grad, w = np.asarray(grad, dtype), np.asarray(w, dtype)
     w = reversed_taps(w) if flip else w
     geometry = Geometry(spatial, w.shape[2:], stride, padding, dilation)
-    padded = np.zeros((grad.shape[0], w.shape[1] * groups, *geometry.padded), dtype)
-    outs, ins = group_slices(w.shape[0], groups), group_slices(padded.shape[1], groups)
-    for o, c in zip(outs, ins, strict=True):
+    dx = np.zeros((grad.shape[0], w.shape[1] * groups, *geometry.spatial), dtype)
+    filters, channels = group_slices(w.shape[0], groups), group_slices(dx.shape[1], groups)
+    for o, c in zip(filters, channels, strict=True):
         for tap in geometry.taps():
-            geometry.window(padded[:, c], tap)[...] += np.einsum(
-                "oc,no...->nc...", w[(o, slice(None), *tap)], grad[:, o], optimize=True
-            )
-    return geometry.crop(padded)
+            outs, ins = geometry.meeting(tap)
+            seen = grad[(slice(None), o, *outs)]
+            dx[(slice(None), c, *ins)] += np.einsum("oc,no...->nc...", w[(o, slice(None), *tap)], seen, optimize=True)
+    return dx
 
 
 def conv_weight_grad(grad, x, kernel, *, stride=1, padding=0, dilation=1, groups=1, flip=False, dtype=np.float64):
     """Every use of a weight adds its gradient: the sum over the batch and all output positions."""
     grad, x = np.asarray(grad, dtype), np.asarray(x, dtype)
     geometry = Geometry(x.shape[2:], kernel, stride, padding, dilation)
-    padded = geometry.pad(x)
     dw = np.zeros((grad.shape[1], x.shape[1] // groups, *geometry.kernel), dtype)
-    outs, ins = group_slices(grad.shape[1], groups), group_slices(x.shape[1], groups)
-    for o, c in zip(outs, ins, strict=True):
+    filters, channels = group_slices(grad.shape[1], groups), group_slices(x.shape[1], groups)
+    for o, c in zip(filters, channels, strict=True):
         for tap in geometry.taps():
-            seen = geometry.window(padded[:, c], tap)
+            outs, ins = geometry.meeting(tap)
             dw[(o, slice(None), *tap)] = np.einsum(
                 "nop,ncp->oc",
-                flat_positions(grad[:, o]),
-                flat_positions(seen),
+                flat_positions(grad[(slice(None), o, *outs)]),
+                flat_positions(x[(slice(None), c, *ins)]),
                 optimize=True,
             )
     return reversed_taps(dw) if flip else dw

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "few_channels.hpp"
+#include "finite.hpp"
 #include "unaligned.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
@@ -76,7 +77,8 @@ struct Uncovered {
 template <class T>
 Status run_backward_data(const BackwardData<T>& lowered, const kernels::Kernels<T>& k, Bias<T> bias,
                          const TensorView<T>& diff_src, const Options& options) {
-  if (const auto plan = plan_few_channels(lowered, k)) {
+  const auto finite = [&] { return all_finite(lowered.weights); };
+  if (const auto plan = plan_few_channels(lowered, k); plan && (!plan->padding_read || finite())) {
     const int team = threads_for(options, flops(lowered.p), plan->items);
     const Scratch scratch(options.workspace, workspace_bytes(*plan, team, sizeof(T)));
     if (!scratch.status()) return scratch.status();
@@ -86,7 +88,7 @@ Status run_backward_data(const BackwardData<T>& lowered, const kernels::Kernels<
   const auto threads = [&](const Jobs<T>& jobs) { return threads_for(options, jobs.work, jobs.items); };
   // Memory first: nothing is written if there is too little.
   int64_t bytes = 0, batches = 0;
-  for_each_batch(lowered, k, {}, [&](const Jobs<T>& jobs) {
+  for_each_batch(lowered, k, {}, finite, [&](const Jobs<T>& jobs) {
     bytes = std::max(bytes, jobs.workspace_bytes(threads(jobs)));
     ++batches;
   });
@@ -105,7 +107,7 @@ Status run_backward_data(const BackwardData<T>& lowered, const kernels::Kernels<
   // The first phases to write to a block fill what no phase will, while it is in the cache.
   const Correlation largest = lowered.largest();
   bool first = true;
-  for_each_batch(lowered, k, memory.room, [&](const Jobs<T>& jobs) {
+  for_each_batch(lowered, k, memory.room, finite, [&](const Jobs<T>& jobs) {
     const auto fill = [&, fills = first && !covers](int64_t item) {
       if (!fills) return;
       const ItemOutputs to = outputs_of(largest, jobs.first, item);

@@ -26,16 +26,16 @@ struct BatchMemory {
 };
 
 /// body(const Jobs<T>&) for each batch of phases, which are kept in `room`, or only counted if that is empty.
-template <class T, class Body>
+template <class T, class Finite, class Body>
 void for_each_batch(const BackwardData<T>& lowered, const kernels::Kernels<T>& k, std::span<typename Jobs<T>::Job> room,
-                    Body&& body) {
+                    Finite&& finite, Body&& body) {
   Correlation phase;
   CorrelatePlan plan;
-  if (lowered.phased()) plan = plan_correlate(lowered.largest(), k, nullptr, true);
+  if (lowered.phased()) plan = plan_for(lowered.largest(), k, finite, true);
   Jobs<T> jobs{.room = room};
   for (int64_t i = 0; i < lowered.phases(); ++i) {
     if (!lowered.job(i, phase)) continue;
-    jobs.add(phase, lowered.phased() ? plan_phase<T>(phase, plan) : plan_correlate(phase, k));
+    jobs.add(phase, lowered.phased() ? plan_phase<T>(phase, plan) : plan_for(phase, k, finite));
     if (jobs.count < kPhasesAtATime) continue;
     body(jobs);
     jobs = {.room = room};

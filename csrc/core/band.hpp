@@ -85,8 +85,8 @@ inline int64_t input_index(const Axis& axis, const BandAxis& band, int64_t first
 }
 
 /// Whether some position of the band lies outside of the input.
-inline bool meets_padding(const std::array<Axis, 3>& axis, const BandLayout& layout,
-                          const std::array<int64_t, 3>& first) {
+inline bool band_meets_padding(const std::array<Axis, 3>& axis, const BandLayout& layout,
+                               const std::array<int64_t, 3>& first) {
   for (std::size_t a = 0; a < 3; ++a)
     if (axis[a].index(first[a], 0) < 0 ||
         axis[a].index(first[a] + layout.axis[a].tile - 1, axis[a].taps - 1) >= axis[a].in)
@@ -107,7 +107,7 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
   const bool by_lanes = layout.inner == Inner::lanes;
 
   // Planes of pixels have their zeros in many places, so all of them are cleared beforehand.
-  if (!by_lanes && meets_padding(axis, layout, first))
+  if (!by_lanes && band_meets_padding(axis, layout, first))
     std::memset(band, 0, static_cast<std::size_t>(layout.planes * layout.plane_bytes));
   const auto clear = [&](byte* row, int64_t from, int64_t to) {
     if (!by_lanes || from >= to) return;

@@ -139,7 +139,7 @@ void run_piece(const Correlation& c, const CorrelatePlan& p, const kernels::Kern
     const Steps steps = steps_of(c, p, b);
     const Reading activations = read_activations(c, p, k, piece, c_first, steps.channels, band);
     kernels::Tile<T> tile = tile_of(c, p, k, activations, steps.over_taps ? activations.tap[2] : activations.channel);
-    TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, swapped, p.in_place, runs_room);
+    TapRuns taps(c, steps, activations, p.width * int64_t{sizeof(T)}, swapped, !by_pixels, runs_room);
 
     // Pixels fill their vectors, which leaves the rest for the last tile; rows are divided evenly.
     const int64_t most = by_pixels ? p.vectors * k.lanes : p.rows;

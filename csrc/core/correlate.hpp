@@ -32,6 +32,7 @@ struct CorrelatePlan {
 
   BandLayout band;
   bool in_place = false;       // activations are read where they lie, not from a band
+  bool padding_read = false;   // padding is read as zeros, so that weights must be finite; else it is left out
   bool sum_over_taps = false;  // the inner loop runs over the taps of a row instead of channels
   bool pack_in_item = false;   // each item packs its one panel of weights for itself
   int64_t panel_numbers = 0;   // bias, then the weights of all channel blocks
@@ -53,10 +54,18 @@ inline Steps steps_of(const Correlation& c, const CorrelatePlan& p, int64_t c_bl
 
 /// `packed_as`, if any, is the plan of weights that are packed already: what concerns their order is taken from it, so
 /// that activations with other strides than those planned for meet the same packed weights. `phases`: this is the
-/// largest of several, which take turns with each piece.
+/// largest of several, which take turns with each piece. `finite`: no weight is NaN or infinite; else padding is left
+/// out of every sum.
 template <class T>
 CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
-                             const CorrelatePlan* packed_as = nullptr, bool phases = false);
+                             const CorrelatePlan* packed_as = nullptr, bool phases = false, bool finite = true);
+
+/// The plan for weights of which `finite()` says whether all are finite; asked only if it matters.
+template <class T, class Finite>
+CorrelatePlan plan_for(const Correlation& c, const kernels::Kernels<T>& k, Finite&& finite, bool phases = false) {
+  const CorrelatePlan plan = plan_correlate(c, k, nullptr, phases);
+  return !plan.padding_read || finite() ? plan : plan_correlate(c, k, nullptr, phases, false);
+}
 
 /// The plan of one phase of several, given that of the largest: the same division of the work, so that piece i of each
 /// phase lies among the outputs of piece i of the others.

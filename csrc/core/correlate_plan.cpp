@@ -219,12 +219,13 @@ int64_t CorrelatePlan::scratch_bytes(int64_t element_bytes) const {
 
 template <class T>
 CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k, const CorrelatePlan* packed_as,
-                             bool phases) {
+                             bool phases, bool finite) {
   CorrelatePlan p;
   if (packed_as != nullptr) {
     p = *packed_as;
   } else {
     p.lane_speed = estimate_correlate_lanes(c, k.lanes, sizeof(T));
+    if (!finite) p.lane_speed.pixels = 0;
     p.lanes = p.lane_speed.fastest();
     choose_tile(p, c, k);
     p.c_block = c.in_channels;
@@ -239,6 +240,10 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
     p.sum_over_taps = p.c_block < c.axis[2].taps && !(channels_dense && c.axis[2].dilation == 1);
   }
   p.panel_numbers = p.width * (1 + c.products_per_dst());
+  // Along the rows a vector of pixels has padding in some lanes; rows that share a tile share their taps. Phases meet
+  // what the largest of them may not.
+  p.padding_read = p.lanes == Lanes::pixels &&
+                   (phases || meets_padding(c.axis[2]) || (p.rows_of_pixels() && meets_padding(c.axis[1])));
   p.panels_inside = capped_product(p.panels, p.panel_numbers, int64_t{sizeof(T)}) <= kPassingBytes;
 
   divide_work<T>(p, c, packed_as != nullptr, phases);
@@ -254,9 +259,9 @@ CorrelatePlan plan_phase(const Correlation& c, const CorrelatePlan& largest) {
 }
 
 #if !defined(TAPWISE_HEADER_ONLY)
-#define TAPWISE_INSTANTIATE(T)                                                                                   \
-  template CorrelatePlan plan_correlate<T>(const Correlation&, const kernels::Kernels<T>&, const CorrelatePlan*, \
-                                           bool);                                                                \
+#define TAPWISE_INSTANTIATE(T)                                                                                         \
+  template CorrelatePlan plan_correlate<T>(const Correlation&, const kernels::Kernels<T>&, const CorrelatePlan*, bool, \
+                                           bool);                                                                      \
   template CorrelatePlan plan_phase<T>(const Correlation&, const CorrelatePlan&);
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)

@@ -44,6 +44,9 @@ struct WeightStrides {
   std::array<int64_t, 3> tap{};
 };
 
+/// Whether some tap meets padding at some output.
+inline bool meets_padding(const Axis& a) { return a.offset < 0 || a.index(a.out - 1, a.taps - 1) >= a.in; }
+
 /// A half-open range.
 struct Range {
   int64_t first = 0, last = 0;
@@ -80,6 +83,10 @@ struct Correlation {
   int64_t products_per_dst() const { return taps() * in_channels; }
   int64_t positions() const { return axis[0].out * axis[1].out * axis[2].out; }
 };
+
+inline bool meets_padding(const Correlation& c) {
+  return meets_padding(c.axis[0]) || meets_padding(c.axis[1]) || meets_padding(c.axis[2]);
+}
 
 /// Padding included.
 inline double flops_of(const Correlation& c) {

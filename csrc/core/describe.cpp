@@ -23,11 +23,16 @@ void describe_tile(const Plan& plan, Description& d) {
   d.tile_vectors = plan.vectors;
 }
 
+constexpr const char* kPaddingRead =
+    "activations go through a band, with padding as zeros: vectors of pixels take it along (weights that are not "
+    "finite "
+    "go by channels, which leave it out)";
+
 inline const char* reading_of(const CorrelatePlan& plan) {
   if (plan.in_place) return "activations are read where they lie, and taps that meet padding are left out";
   switch (plan.lanes) {
     case Lanes::pixels:
-      return "activations go through a band: vectors of pixels need their padding as zeros";
+      return plan.padding_read ? kPaddingRead : "activations go through a band: vectors of pixels need them dense";
     case Lanes::groups:
       return "activations go through a band: groups do not lie side by side";
     case Lanes::channels:
@@ -55,6 +60,7 @@ void describe_jobs(const Jobs<T>& jobs, const Options& options, Description& d) 
   describe_tile(jobs.first, d);
   const CorrelatePlan& plan = jobs.first;
   d.in_place = plan.in_place;
+  d.finite_weights = plan.padding_read;
   if (d.choices[0] != nullptr) return;
   choose(d, reading_of(plan));
   choose(d, order_of(plan));
@@ -72,7 +78,8 @@ inline void describe_few_channels(const FewChannelsPlan& plan, const ConvProblem
   d.scratch_bytes = plan.scratch_bytes;
   d.workspace_bytes = workspace_bytes(plan, d.threads, element_bytes);
   choose(d, "rows of a tile are channels times phases of the stride: channels alone would fill neither rows nor lanes");
-  choose(d, "activations go through a band: vectors of pixels need their padding as zeros");
+  choose(d, kPaddingRead);
+  d.finite_weights = plan.padding_read;
 }
 
 template <class T>
@@ -96,11 +103,11 @@ void describe_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k
                 : "channels are shared out, and each piece stores its sums at once");
 }
 
-}  // namespace TAPWISE_PRIVATE
-
+// The pass with weights that are all finite, or not.
 template <class T>
 Status describe(const ConvProblem& p, Direction direction, TensorView<const T> src, TensorView<const T> dst,
-                const Options& options, Description& d) noexcept {
+                const Options& options, bool finite_weights, Description& d) noexcept {
+  const auto finite = [finite_weights] { return finite_weights; };
   if (Status s = validate(p); !s) return s;
   if (Status s = check_view("src", src, src_shape(p), Use::describe); !s) return s;
   const auto shape = direction == Direction::backward_data ? diff_dst_shape(p, dst.shape) : dst_shape(p);
@@ -116,17 +123,17 @@ Status describe(const ConvProblem& p, Direction direction, TensorView<const T> s
     case Direction::forward: {
       Jobs<T> jobs;
       const Correlation c = lower_forward<T>(p, src, weights, dst);
-      jobs.add(c, plan_correlate(c, k));
+      jobs.add(c, plan_for(c, k, finite));
       describe_jobs(jobs, options, d);
       return {};
     }
     case Direction::backward_data: {
       const BackwardData<T> lowered(p, dst, weights, src);
-      if (const auto plan = plan_few_channels(lowered, k)) {
+      if (const auto plan = plan_few_channels(lowered, k); plan && (!plan->padding_read || finite())) {
         describe_few_channels(*plan, p, options, sizeof(T), d);
         return {};
       }
-      for_each_batch(lowered, k, {}, [&](const Jobs<T>& jobs) { describe_jobs(jobs, options, d); });
+      for_each_batch(lowered, k, {}, finite, [&](const Jobs<T>& jobs) { describe_jobs(jobs, options, d); });
       d.workspace_bytes = BatchMemory<T>(lowered, d.workspace_bytes).bytes;
       return {};
     }
@@ -140,11 +147,37 @@ Status describe(const ConvProblem& p, Direction direction, TensorView<const T> s
   return {};
 }
 
+}  // namespace TAPWISE_PRIVATE
+
+template <class T>
+Status describe(const ConvProblem& p, Direction direction, TensorView<const T> src, TensorView<const T> dst,
+                const Options& options, Description& d) noexcept {
+  return describe<T>(p, direction, src, dst, options, true, d);
+}
+
+template <class T>
+Status workspace_size(const ConvProblem& p, Direction direction, TensorView<const T> src, TensorView<const T> dst,
+                      const Options& options, int64_t& bytes) noexcept {
+  Description finite, any;
+  if (Status s = describe<T>(p, direction, src, dst, options, true, finite); !s) return s;
+  if (!finite.finite_weights) {
+    bytes = finite.workspace_bytes;
+    return {};
+  }
+  if (Status s = describe<T>(p, direction, src, dst, options, false, any); !s) return s;
+  bytes = std::max(finite.workspace_bytes, any.workspace_bytes);
+  return {};
+}
+
 #if !defined(TAPWISE_HEADER_ONLY)
-template Status describe<float>(const ConvProblem&, Direction, TensorView<const float>, TensorView<const float>,
-                                const Options&, Description&) noexcept;
-template Status describe<double>(const ConvProblem&, Direction, TensorView<const double>, TensorView<const double>,
-                                 const Options&, Description&) noexcept;
+#define TAPWISE_INSTANTIATE(T)                                                                                         \
+  template Status describe<T>(const ConvProblem&, Direction, TensorView<const T>, TensorView<const T>, const Options&, \
+                              Description&) noexcept;                                                                  \
+  template Status workspace_size<T>(const ConvProblem&, Direction, TensorView<const T>, TensorView<const T>,           \
+                                    const Options&, int64_t&) noexcept;
+TAPWISE_INSTANTIATE(float)
+TAPWISE_INSTANTIATE(double)
+#undef TAPWISE_INSTANTIATE
 #endif
 
 }  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -41,18 +41,18 @@ inline Row row_of(const FewChannelsPlan& plan, int64_t index) {
   return row;
 }
 
-// The rows of a panel from the first to the last that have a tap at position t of the window.
-inline Range rows_with_tap(const ConvProblem& p, const FewChannelsPlan& plan, Range panel,
-                           const std::array<int64_t, 3>& t) {
-  int64_t first = 0, last = 0;
-  for (std::size_t a = 0; a < 3; ++a) {
-    const Range r = residues(p, plan, a, t[a]);
-    if (r.size() <= 0) return {};
-    first = first * plan.modulus[a] + r.first;
-    last = last * plan.modulus[a] + r.last - 1;
-  }
-  return {std::max(first * plan.channels, panel.first) - panel.first,
-          std::min((last + 1) * plan.channels, panel.last) - panel.first};
+// The rows of a panel that have a tap at position t of the window.
+inline std::uint32_t rows_with_tap(const ConvProblem& p, const FewChannelsPlan& plan, Range panel,
+                                   const std::array<int64_t, 3>& t) {
+  const Range d = residues(p, plan, 0, t[0]), h = residues(p, plan, 1, t[1]), w = residues(p, plan, 2, t[2]);
+  std::uint32_t rows = 0;
+  for (int64_t i = d.first; i < d.last; ++i)
+    for (int64_t j = h.first; j < h.last; ++j) {
+      const int64_t start = (i * plan.modulus[1] + j) * plan.modulus[2];
+      rows |= rows_between(std::max((start + w.first) * plan.channels, panel.first) - panel.first,
+                           std::min((start + w.last) * plan.channels, panel.last) - panel.first);
+    }
+  return rows;
 }
 
 template <class Body>
@@ -192,11 +192,11 @@ void run_block(const BackwardData<T>& problem, const FewChannelsPlan& plan, cons
         tile.run_count = 0;
         for_each_tap(plan, [&](int64_t tap, const std::array<int64_t, 3>& t) {
           if (t[0] < inside_d.first || t[0] >= inside_d.last || t[1] < inside_h.first || t[1] >= inside_h.last) return;
-          const Range part = rows_with_tap(p, plan, rows, t);
-          if (part.size() <= 0) return;
+          const std::uint32_t with_tap = rows_with_tap(p, plan, rows, t);
+          if (with_tap == 0) return;
           runs[tile.run_count++] = {tap * in_channels * rows.size() * element,
                                     t[0] * from.tap[0] + t[1] * from.tap[1] + t[2] * from.tap[2], in_channels,
-                                    static_cast<int>(part.first), static_cast<int>(part.last)};
+                                    with_tap};
         });
         tile.a = reinterpret_cast<const byte*>(panel_start);
         tile.a_step = rows.size() * element;
@@ -278,6 +278,7 @@ std::optional<FewChannelsPlan> plan_few_channels(const BackwardData<T>& problem,
   plan.block = block;
   for (std::size_t a = 0; a < 3; ++a) plan.blocks[a] = ceil_div(plan.window[a].out, block[a]);
   plan.band = layout();
+  plan.padding_read = meets_padding(plan.window[2]);
   plan.items = pieces();
   plan.scratch_bytes = round_up(plan.window_size() * int64_t{sizeof(Run)}, kCacheLine) +
                        round_up(plan.panel_rows * tile * element, kCacheLine) +

@@ -24,6 +24,7 @@ struct FewChannelsPlan {
   int64_t panel_rows = 1, panels = 1;
   std::array<int64_t, 3> block{1, 1, 1}, blocks{1, 1, 1};
   BandLayout band;
+  bool padding_read = false;  // padding is read as zeros, so that weights must be finite
   int64_t items = 0, packed_numbers = 0;
   int64_t scratch_bytes = 0;
 

@@ -4,6 +4,7 @@
 #include "bias_gradient.hpp"
 #include "check.hpp"
 #include "dispatch.hpp"
+#include "finite.hpp"
 #include "overlap.hpp"
 #include "weight_gradient.hpp"
 
@@ -89,7 +90,7 @@ Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T
   typename Jobs<T>::Job job;
   Jobs<T> jobs{.room = {&job, 1}};
   const Correlation c = lower_forward<T>(p, src, weights, dst);
-  jobs.add(c, plan_correlate(c, k));
+  jobs.add(c, plan_for(c, k, [&] { return all_finite(weights); }));
   const int threads = threads_for(options, jobs.work, jobs.items);
   const Scratch scratch(options.workspace, jobs.workspace_bytes(threads));
   if (!scratch.status()) return scratch.status();
@@ -170,15 +171,6 @@ Status backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<c
 }
 
 template <class T>
-Status workspace_size(const ConvProblem& p, Direction direction, TensorView<const T> src, TensorView<const T> dst,
-                      const Options& options, int64_t& bytes) noexcept {
-  Description d;
-  if (Status s = describe<T>(p, direction, src, dst, options, d); !s) return s;
-  bytes = d.workspace_bytes;
-  return {};
-}
-
-template <class T>
 Status workspace_size(const ConvProblem& p, Direction direction, const Options& options, int64_t& bytes) noexcept {
   if (Status s = validate(p); !s) return s;
   int64_t most = 0;
@@ -206,8 +198,6 @@ Status workspace_size(const ConvProblem& p, Direction direction, const Options& 
   template Status backward_bias<T>(TensorView<const T>, VectorView<T>, const Options&) noexcept;                      \
   template Status backward<T>(const ConvProblem&, TensorView<const T>, TensorView<const T>, TensorView<const T>,      \
                               const Gradients<T>&, const Options&) noexcept;                                          \
-  template Status workspace_size<T>(const ConvProblem&, Direction, TensorView<const T>, TensorView<const T>,          \
-                                    const Options&, int64_t&) noexcept;                                               \
   template Status workspace_size<T>(const ConvProblem&, Direction, const Options&, int64_t&) noexcept;
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)

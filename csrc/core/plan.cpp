@@ -4,6 +4,7 @@
 
 #include "check.hpp"
 #include "dispatch.hpp"
+#include "finite.hpp"
 #include "jobs.hpp"
 #include "overlap.hpp"
 
@@ -13,8 +14,11 @@ template <class T>
 struct Plan<T>::State {
   ConvProblem problem;
   bool relu = false, has_bias = false;
-  CorrelatePlan plan;
+  CorrelatePlan finite, any;  // for weights that are all finite, and for any
   Memory packed;
+  bool all_finite = true;  // the packed ones
+
+  const CorrelatePlan& plan() const { return all_finite ? finite : any; }
 
   static TensorView<const T> imagined_weights(const ConvProblem& p) {
     return dense_view<const T>(nullptr, weights_shape(p));
@@ -27,13 +31,23 @@ struct Plan<T>::State {
                TensorView<const T> dst, typename Jobs<T>::Job& job) const {
     Jobs<T> jobs{.room = {&job, 1}};
     const Correlation c = lower_forward<T>(problem, src, weights, dst);
-    jobs.add(c, plan_correlate(c, k, &plan));
+    jobs.add(c, plan_correlate(c, k, &plan()));
     return jobs;
   }
 };
 
 inline namespace TAPWISE_PRIVATE {
 inline Status no_plan() noexcept { return Status::error(Code::invalid_argument, "the plan was not created"); }
+
+// Room for packed weights.
+template <class T>
+Status zeros(const CorrelatePlan& plan, Memory& packed) noexcept {
+  const int64_t bytes = capped_product(plan.packed_numbers(), int64_t{sizeof(T)});
+  packed = Memory(bytes);
+  if (packed.data() == nullptr) return out_of_memory(bytes);
+  std::memset(packed.data(), 0, static_cast<std::size_t>(bytes));
+  return {};
+}
 
 }  // namespace TAPWISE_PRIVATE
 
@@ -49,13 +63,13 @@ Status Plan<T>::create(const ConvProblem& p, TensorView<const T> src, TensorView
   // Nobody looked at the strides of an empty batch.
   if (p.batch == 0) src = dense_view<const T>(nullptr, src_shape(p)), dst = dense_view<const T>(nullptr, dst_shape(p));
   const Correlation c = lower_forward<T>(p, src, State::imagined_weights(p), dst);
-  const CorrelatePlan chosen = plan_correlate(c, kernels_of<T>(*table));
-  const int64_t bytes = capped_product(chosen.packed_numbers(), int64_t{sizeof(T)});
-  Memory packed(bytes);
-  if (packed.data() == nullptr) return out_of_memory(bytes);
-  std::memset(packed.data(), 0, static_cast<std::size_t>(bytes));
+  const auto& k = kernels_of<T>(*table);
+  const CorrelatePlan finite = plan_correlate(c, k);
+  const CorrelatePlan any = finite.padding_read ? plan_correlate(c, k, nullptr, false, false) : finite;
+  Memory packed;
+  if (Status s = zeros<T>(finite, packed); !s) return s;
   return guarded([&]() -> Status {
-    plan.state_ = std::make_shared<State>(State{p, relu, false, chosen, std::move(packed)});
+    plan.state_ = std::make_shared<State>(State{p, relu, false, finite, any, std::move(packed)});
     return {};
   });
 }
@@ -68,6 +82,13 @@ Status Plan<T>::update(TensorView<const T> weights, VectorView<const T> bias, co
   if (Status s = check_vector("bias", bias, p.out_channels, Use::describe); !s) return s;
   Status status;
   const auto& k = kernels_of<T>(*active_table(status));
+  const bool finite = !state_->finite.padding_read || all_finite(weights);
+  if (finite != state_->all_finite) {
+    Memory packed;
+    if (Status s = zeros<T>(finite ? state_->finite : state_->any, packed); !s) return s;
+    state_->packed = std::move(packed);
+    state_->all_finite = finite;
+  }
   const auto src = dense_view<const T>(nullptr, src_shape(p)), dst = dense_view<const T>(nullptr, dst_shape(p));
   typename Jobs<T>::Job job;
   const Jobs<T> jobs = state_->jobs(k, src, weights, dst, job);
@@ -115,12 +136,11 @@ template <class T>
 Plan<T> Plan<T>::fresh() const noexcept {
   Plan other;
   if (state_ == nullptr) return other;
-  Memory packed(state_->packed.bytes());
-  if (packed.data() == nullptr) return other;
-  std::memset(packed.data(), 0, static_cast<std::size_t>(packed.bytes()));
+  Memory packed;
+  if (!zeros<T>(state_->plan(), packed)) return other;
   static_cast<void>(guarded([&]() -> Status {
-    other.state_ = std::make_shared<State>(
-        State{state_->problem, state_->relu, state_->has_bias, state_->plan, std::move(packed)});
+    other.state_ = std::make_shared<State>(State{state_->problem, state_->relu, state_->has_bias, state_->finite,
+                                                 state_->any, std::move(packed), state_->all_finite});
     return {};
   }));
   return other;

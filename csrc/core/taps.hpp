@@ -30,10 +30,15 @@ struct Steps {
   }
 };
 
-/// Taps [tap, tap + count) of a row meet input in rows [first_row, last_row) of a tile.
+/// The rows of a tile from first to last, as a kernels::Run has them.
+inline std::uint32_t rows_between(int64_t first, int64_t last) {
+  return first >= last ? 0 : kernels::kAllRows >> (32 - (last - first)) << first;
+}
+
+/// Taps [tap, tap + count) of a row meet input in these rows of a tile.
 struct ColumnRun {
   int64_t tap, count;
-  int first_row, last_row;
+  std::uint32_t rows;
 };
 
 /// Makes the runs of one tile after the other, in a list of bounded length. A tile that needs more takes several
@@ -44,7 +49,7 @@ class TapRuns {
   static constexpr int64_t kBytes = kRuns * int64_t{sizeof(kernels::Run)} + kTapsAtOnce * int64_t{sizeof(ColumnRun)};
 
   /// `step_bytes`: of the packed weights. `weights_first`: the weights are operand A of the kernel. `skip_columns`:
-  /// padding along the last axis is left out, too; otherwise it is read, as zeros.
+  /// padding along the last axis is left out, too; otherwise (pixels in the lanes) it is read, as zeros.
   TapRuns(const Correlation& correlation, const Steps& order, const Reading& from, int64_t step_bytes,
           bool weights_first, bool skip_columns, std::byte* room)
       : c(correlation),
@@ -90,8 +95,7 @@ class TapRuns {
               const int64_t activations = a + column.tap * reading.tap[2];
               const int64_t weights = steps.index(ch, kd, kh, column.tap) * step;
               runs[count++] = {swap ? weights : activations, swap ? activations : weights,
-                               steps.over_taps ? column.count : column.count * steps.channels, column.first_row,
-                               column.last_row};
+                               steps.over_taps ? column.count : column.count * steps.channels, column.rows};
             }
           }
         }
@@ -118,10 +122,10 @@ class TapRuns {
 
   int64_t all_columns(int64_t tap, int64_t taps) {
     if (joined) {
-      columns[0] = {tap, taps, 0, kernels::kMaxRows};
+      columns[0] = {tap, taps, kernels::kAllRows};
       return 1;
     }
-    for (int64_t i = 0; i < taps; ++i) columns[i] = {tap + i, 1, 0, kernels::kMaxRows};
+    for (int64_t i = 0; i < taps; ++i) columns[i] = {tap + i, 1, kernels::kAllRows};
     return taps;
   }
 
@@ -130,13 +134,12 @@ class TapRuns {
     for (int64_t k = tap; k < tap + taps; ++k) {
       const Range r = range_inside(c.axis[2].index(w, k), c.axis[2].stride, rows, c.axis[2].in);
       if (r.size() == 0) continue;
-      const int first = static_cast<int>(r.first), last = r.last == rows ? kernels::kMaxRows : static_cast<int>(r.last);
+      const std::uint32_t some = rows_between(r.first, r.last);
       ColumnRun* const before = count > 0 ? &columns[count - 1] : nullptr;
-      if (joined && before != nullptr && before->tap + before->count == k && before->first_row == first &&
-          before->last_row == last) {
+      if (joined && before != nullptr && before->tap + before->count == k && before->rows == some) {
         ++before->count;
       } else {
-        columns[count++] = {k, 1, first, last};
+        columns[count++] = {k, 1, some};
       }
     }
     return count;

@@ -135,12 +135,11 @@ inline int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, cons
   const int64_t at = tap[0] * src.tap[0] + tap[1] * src.tap[1] + tap[2] * src.tap[2];
   int64_t count = 0;
   const auto add = [&](int64_t a, int64_t b, Range w, Range taps) {
-    const Run run{at + a + w.first * src.row[2], b + w.first * dst.row[2], w.size(), static_cast<int>(taps.first),
-                  taps.last == row.taps ? kernels::kMaxRows : static_cast<int>(taps.last)};
+    const Run run{at + a + w.first * src.row[2], b + w.first * dst.row[2], w.size(),
+                  taps.size() == row.taps ? kernels::kAllRows : rows_between(taps.first, taps.last)};
     Run* const before = count > 0 ? &runs[count - 1] : nullptr;
     if (p.operand != Operand::dot && before != nullptr && before->a + before->steps * src.row[2] == run.a &&
-        before->b + before->steps * dst.row[2] == run.b && before->first_row == run.first_row &&
-        before->last_row == run.last_row)
+        before->b + before->steps * dst.row[2] == run.b && before->rows == run.rows)
       before->steps += run.steps;
     else if (run.steps > 0)
       runs[count++] = run;
@@ -315,6 +314,47 @@ inline int64_t tap_offset(const Correlation& c, int64_t tap) {
          kw * c.weights_stride.tap[2];
 }
 
+// One sum: of diff_dst in an output channel times src in an input channel, at a tap, over real input alone.
+template <class T>
+T sum_of(const Correlation& c, int64_t group, int64_t o, int64_t channel, int64_t tap) {
+  const int64_t taps[] = {tap / c.axis[2].taps / c.axis[1].taps, tap / c.axis[2].taps % c.axis[1].taps,
+                          tap % c.axis[2].taps};
+  std::array<Range, 3> inside;
+  for (std::size_t a = 0; a < 3; ++a)
+    inside[a] = range_inside(c.axis[a].index(0, taps[a]), c.axis[a].stride, c.axis[a].out, c.axis[a].in);
+  const auto src_at = [&](std::size_t a, int64_t q) { return c.axis[a].index(q, taps[a]) * c.src_stride.space[a]; };
+  const byte* const src = c.src + group * c.src_stride.g + channel * c.src_stride.c;
+  const byte* const dst = c.dst + group * c.dst_stride.g + o * c.dst_stride.c;
+  T sum = 0;
+  for (int64_t n = 0; n < c.batch; ++n)
+    for (int64_t d = inside[0].first; d < inside[0].last; ++d)
+      for (int64_t h = inside[1].first; h < inside[1].last; ++h) {
+        const byte* const row = src + n * c.src_stride.n + src_at(0, d) + src_at(1, h);
+        const byte* const grad = dst + n * c.dst_stride.n + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
+        for (int64_t w = inside[2].first; w < inside[2].last; ++w)
+          sum += load<T>(row + src_at(2, w)) * load<T>(grad + w * c.dst_stride.space[2]);
+        if (sum != sum) return sum;
+      }
+  return sum;
+}
+
+// A band holds padding as zeros, and a zero times an infinity is NaN. So a sum that came out as NaN is taken again,
+// number by number, where it may have met such a zero; it costs no more than a look at each sum where all is finite.
+template <class T>
+void mend_panel(const Correlation& c, const WeightGradientPlan& p, const Buffer& b, const Panel& panel, T* sums) {
+  if (p.src_in_place || !meets_padding(c)) return;
+  for (int64_t channel = 0; channel < b.channels; ++channel)
+    for (int64_t tap = 0; tap < c.taps(); ++tap) {
+      T* const row = sums + p.buffer_row(channel, tap, c.taps()) * p.width;
+      for (int64_t lane = 0; lane < panel.lanes; ++lane) {
+        if (row[lane] == row[lane]) continue;
+        const bool by_groups = p.lanes == Lanes::groups;
+        row[lane] = sum_of<T>(c, b.group + panel.group + (by_groups ? lane : 0), panel.o + (by_groups ? 0 : lane),
+                              b.c_first + channel, tap);
+      }
+    }
+}
+
 // Adds up the chunks of one panel of a buffer, which begin at `sums`, and stores it to diff_weights.
 template <class T>
 void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernels::Kernels<T>& k, int64_t index,
@@ -326,13 +366,15 @@ void store_panel(const Correlation& c, const WeightGradientPlan& p, const kernel
   const WeightStrides& s = c.weights_stride;
   const bool by_groups = p.lanes == Lanes::groups;
   const int64_t lane_stride = by_groups ? s.g : s.o, taps = c.taps(), row = p.width * element;
-  const auto [group, o, lanes] = panel_of(c, p, b, panel);
+  const Panel of = panel_of(c, p, b, panel);
+  const auto [group, o, lanes] = of;
   byte* const weights = const_cast<byte*>(c.weights) + (b.group + group) * s.g + o * s.o + b.c_first * s.c;
   T* const from = sums + panel * taps * p.c_block * p.width;
   const int64_t numbers = taps * p.c_block * p.width;
   if (p.chunks > 1)
     k.add_rows({reinterpret_cast<byte*>(from), reinterpret_cast<const byte*>(from), element, p.buffer_numbers * element,
                 numbers, p.chunks, false});
+  mend_panel(c, p, b, of, from);
 
   const auto* const bytes = reinterpret_cast<const byte*>(from);
   const bool taps_dense = tap_offset(c, 1) == element && tap_offset(c, taps - 1) == (taps - 1) * element;

@@ -34,7 +34,7 @@ void relu(const Map& m) {
 template <class T>
 void relu_grad(const Map& m) {
   map<T>(m, [](Vec<T> a, Vec<T> b, Vec<T>) __attribute__((always_inline)) {
-    return Vec<T>{b.value > typename Vec<T>::Register{} ? a.value : typename Vec<T>::Register{}};
+    return Vec<T>{b.value <= typename Vec<T>::Register{} ? typename Vec<T>::Register{} : a.value};
   });
 }
 

@@ -14,11 +14,13 @@ using std::int64_t;
 
 inline constexpr int kMaxRows = 14;  // of a register tile
 
-/// Steps of a sum that follow each other at a fixed distance in both operands. Only rows [first_row, last_row) of the
-/// tile take part: the others would meet padding.
+inline constexpr std::uint32_t kAllRows = ~std::uint32_t{0};
+
+/// Steps of a sum that follow each other at a fixed distance in both operands. Only the rows of the tile whose bit is
+/// set take part: the others would meet padding, or have no such tap.
 struct Run {
   int64_t a, b, steps;
-  int first_row = 0, last_row = kMaxRows;
+  std::uint32_t rows = kAllRows;
 };
 
 /// One register tile: acc[i][j] = sum over runs r, steps t of A[i] * B[j], then stored to c.
@@ -92,7 +94,7 @@ struct Kernels {
   void (*add_rows)(const Sum&);            // dst[col] (+)= sum over rows, cols dense
   void (*add_columns)(const Sum&);         // dst[row] (+)= sum over cols, cols dense
   void (*relu)(const Map&);                // dst = max(0, a)
-  void (*relu_grad)(const Map&);           // dst = b > 0 ? a : 0
+  void (*relu_grad)(const Map&);           // dst = b <= 0 ? 0 : a
   void (*maximum)(const Map&);             // dst = max(dst, a), NaN wins
   void (*triad)(const Map&);               // dst = a + b / 2, to measure bandwidth
   double (*fma_loop)(int64_t iterations);  // returns the operations done

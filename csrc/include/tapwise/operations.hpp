@@ -99,6 +99,7 @@ struct Description {
   std::int64_t scratch_bytes = 0;       // per thread
   std::int64_t workspace_bytes = 0;     // all of it, for `threads` threads
   bool in_place = false;                // the activations are read where they lie
+  bool finite_weights = false;          // whether only finite weights go this way: padding is read as zeros
 
   /// The planner's estimate of the share of full speed with channels, pixels and groups in the lanes; 0 where it was
   /// not asked.

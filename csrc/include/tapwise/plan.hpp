@@ -20,7 +20,7 @@ class TAPWISE_CLASS Plan {
                        Plan& plan) noexcept;
 
   /// Packs weights, and bias if not null. Nothing refers to them afterwards. Of the options, threads and parallel
-  /// count.
+  /// count. Weights that are not all finite may be packed in another order, in memory of another size.
   Status update(TensorView<const T> weights, VectorView<const T> bias, const Options& options = {}) noexcept;
 
   /// The same plan with memory of its own for other weights, all zero until update(). Empty if there is too little.
