@@ -2,8 +2,8 @@
 
 Arrays are (N, C, *spatial); weights are (O, C / groups, *kernel), and (I, O / groups, *kernel) for
 the transposed convolution. A pass walks the taps and, for each, multiplies the strided window of
-the input that it meets: padding takes no part in any sum. `seven_loops` is the same thing with every loop spelt out; test_oracle.py holds
-the two together.
+the input that it meets: padding takes no part in any sum. `seven_loops` is the same thing with
+every loop spelt out; test_oracle.py holds the two together.
 """
 
 import itertools

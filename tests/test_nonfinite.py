@@ -7,7 +7,6 @@ import layouts
 import numpy as np
 import oracle
 import pytest
-from fresh import python
 
 import tapwise
 

@@ -74,7 +74,8 @@ struct ReadOptions {
                .accumulate = known.accumulate != 0,
                .threads = known.threads,
                .workspace = {known.workspace, known.workspace_bytes},
-               .parallel = known.parallel_for != nullptr ? &parallel : nullptr};
+               .parallel = known.parallel_for != nullptr ? &parallel : nullptr,
+               .through_relu = known.through_relu != 0};
     return true;
   }
 };
@@ -82,6 +83,7 @@ struct ReadOptions {
 template <class T>
 TensorView<T> view(const tapwise_tensor* t) noexcept {
   TensorView<T> v;
+  if (t == nullptr) return v;
   v.data = static_cast<T*>(t->data);
   for (std::size_t a = 0; a < 5; ++a) {
     v.shape[a] = t->shape[a];
@@ -195,6 +197,36 @@ tapwise_status tapwise_backward_bias(tapwise_type type, const tapwise_tensor* di
         return backward_bias<T>(view<const T>(diff_dst), vector<T>(diff_bias), o);
       },
       diff_dst, diff_bias);
+}
+
+tapwise_status tapwise_backward(tapwise_type type, const tapwise_problem* problem, const tapwise_tensor* diff_dst,
+                                const tapwise_tensor* src, const tapwise_tensor* weights,
+                                const tapwise_tensor* relu_dst, const tapwise_tensor* diff_src,
+                                const tapwise_tensor* diff_weights, const tapwise_vector* diff_bias,
+                                const tapwise_options* options) {
+  return call(
+      type, problem, options,
+      [&]<class T>(T, const ConvProblem& p, const Options& o) {
+        const Gradients<T> gradients{view<T>(diff_src), view<T>(diff_weights), vector<T>(diff_bias)};
+        return backward<T>(p, view<const T>(diff_dst), view<const T>(src), view<const T>(weights), gradients, o,
+                           view<const T>(relu_dst));
+      },
+      diff_dst, src, weights);
+}
+
+tapwise_status tapwise_transposed_backward(tapwise_type type, const tapwise_problem* problem,
+                                           const tapwise_tensor* diff_dst, const tapwise_tensor* src,
+                                           const tapwise_tensor* weights, const tapwise_tensor* diff_src,
+                                           const tapwise_tensor* diff_weights, const tapwise_vector* diff_bias,
+                                           const tapwise_options* options) {
+  return call(
+      type, problem, options,
+      [&]<class T>(T, const ConvProblem& p, const Options& o) {
+        const Gradients<T> gradients{view<T>(diff_src), view<T>(diff_weights), vector<T>(diff_bias)};
+        return transposed_backward<T>(p, view<const T>(diff_dst), view<const T>(src), view<const T>(weights), gradients,
+                                      o);
+      },
+      diff_dst, src, weights);
 }
 
 tapwise_status tapwise_plan_create(tapwise_type type, const tapwise_problem* problem, const tapwise_tensor* src,

@@ -8,6 +8,9 @@ namespace tapwise::inline TAPWISE_NAMESPACE {
 /// So many phases are planned, packed and run at a time, which bounds the memory of a pass with many.
 inline constexpr int64_t kPhasesAtATime = 256;
 
+/// Descriptions look at so many phases one by one; of more, at the largest.
+inline constexpr int64_t kMostDescribed = 4096;
+
 /// The scratch memory of all batches, each of which needs `bytes` at most: their list of jobs comes first.
 template <class T>
 struct BatchMemory {

@@ -197,6 +197,20 @@ void gather_band(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, 
   }
 }
 
+/// Bytes of a band, rounded up; with y beside it if it is a gradient's that comes through a ReLU.
+inline int64_t band_room(int64_t bytes, bool through) { return round_up(bytes, kCacheLine) * (through ? 2 : 1); }
+
+/// The same for a gradient that comes through a ReLU: `y` goes to `y_band`, and the gradient becomes zero where it is.
+template <class T>
+void gather_through(const kernels::Kernels<T>& k, const std::array<Axis, 3>& axis, const BandLayout& layout,
+                    const BandSource& source, const BandSource& y, const std::array<int64_t, 3>& first, int64_t lanes,
+                    byte* band, byte* y_band) {
+  constexpr auto element = int64_t{sizeof(T)};
+  gather_band(k, axis, layout, source, first, lanes, band);
+  gather_band(k, axis, layout, y, first, lanes, y_band);
+  k.relu_grad({band, band, y_band, element, element, element, layout.bytes / element});
+}
+
 /// How a kernel walks activations, in a band or where they lie.
 struct Reading {
   const byte* base = nullptr;  // output 0 of the piece of work, tap 0, channel 0

@@ -6,11 +6,13 @@
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
 
+/// `y`: null, or the result of the ReLU that diff_dst comes through.
 template <class T>
-Status run_bias_gradient(const TensorView<const T>& diff_dst, VectorView<T> diff_bias, const Options& options,
-                         const kernels::Kernels<T>& k);
+Status run_bias_gradient(const TensorView<const T>& diff_dst, const TensorView<const T>* y, VectorView<T> diff_bias,
+                         const Options& options, const kernels::Kernels<T>& k);
 
 template <class T>
-void describe_bias_gradient(const TensorView<const T>& diff_dst, const Options& options, Description& description);
+void describe_bias_gradient(const TensorView<const T>& diff_dst, const TensorView<const T>* y, const Options& options,
+                            Description& description);
 
 }  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -52,18 +52,20 @@ inline std::array<std::int64_t, 5> diff_dst_shape(const ConvProblem& p,
                                                   const std::array<std::int64_t, 5>& got) noexcept {
   auto expected = dst_shape(p);
   for (std::size_t a = 0; a < 3; ++a) {
-    const std::int64_t missing = expected[a + 2] - got[a + 2];
-    if (missing > 0 && missing <= (p.dilation[a] - 1) / p.stride[a] && got[a + 2] > 0) expected[a + 2] -= missing;
+    if (got[a + 2] < 1 || got[a + 2] >= expected[a + 2]) continue;
+    if (expected[a + 2] - got[a + 2] <= (p.dilation[a] - 1) / p.stride[a]) expected[a + 2] = got[a + 2];
   }
   return expected;
 }
 
-/// The same view with stride 0 along axes of one position: such strides say nothing, may be any number, and must not
-/// enter arithmetic.
+/// The same view with stride 0 along axes of one position, and along all of an empty one: such strides say nothing, may
+/// be any number, and must not enter arithmetic.
 template <class T>
 TensorView<T> normalised(TensorView<T> view) noexcept {
+  bool empty = false;
+  for (const std::int64_t size : view.shape) empty = empty || size == 0;
   for (std::size_t a = 0; a < 5; ++a)
-    if (view.shape[a] <= 1) view.stride[a] = 0;
+    if (empty || view.shape[a] <= 1) view.stride[a] = 0;
   return view;
 }
 

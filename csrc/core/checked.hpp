@@ -38,6 +38,12 @@ std::int64_t capped_product(Sizes... sizes) noexcept {
   return product.overflowed || product.value > kMostBytes ? kMostBytes : product.value;
 }
 
+/// Bytes that threads share and bytes that each has of its own, together; or kMostBytes if that is less.
+inline std::int64_t workspace_of(std::int64_t shared, std::int64_t threads, std::int64_t each) noexcept {
+  const std::int64_t bytes = shared + capped_product(threads, each);
+  return bytes < kMostBytes ? bytes : kMostBytes;
+}
+
 constexpr std::int64_t ceil_div(std::int64_t a, std::int64_t b) noexcept { return (a + b - 1) / b; }
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) noexcept { return ceil_div(a, b) * b; }
 

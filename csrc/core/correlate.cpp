@@ -48,14 +48,20 @@ template <class T>
 Reading read_activations(const Correlation& c, const CorrelatePlan& p, const kernels::Kernels<T>& k, const Piece& piece,
                          int64_t c_first, int64_t channels, byte* band) {
   const bool by_groups = p.lanes == Lanes::groups;
-  const ActivationStrides& s = c.src_stride;
-  const BandSource source{c.src + piece.image * s.n + piece.group * s.g + c_first * s.c, s.c, by_groups ? s.g : s.c,
-                          s.space};
+  const auto at = [&](const byte* data, const ActivationStrides& s) {
+    return BandSource{data + piece.image * s.n + piece.group * s.g + c_first * s.c, s.c, by_groups ? s.g : s.c,
+                      s.space};
+  };
+  const BandSource source = at(c.src, c.src_stride);
   BandLayout layout = p.band;
   if (layout.inner == Inner::pixels || by_groups) layout.planes = channels;
   const int64_t lanes = layout.inner == Inner::pixels ? 1 : by_groups ? piece.group_lanes : channels;
   if (p.in_place) return read_in_place(c.axis, source, piece.block.first);
-  gather_band(k, c.axis, layout, source, piece.block.first, lanes, band);
+  if (p.through)
+    gather_through(k, c.axis, layout, source, at(c.through.y, c.through.stride), piece.block.first, lanes, band,
+                   band + p.band_bytes());
+  else
+    gather_band(k, c.axis, layout, source, piece.block.first, lanes, band);
   return read_band(layout, band);
 }
 

@@ -32,6 +32,7 @@ struct CorrelatePlan {
 
   BandLayout band;
   bool in_place = false;       // activations are read where they lie, not from a band
+  bool through = false;        // src is a gradient that comes through a ReLU
   bool padding_read = false;   // padding is read as zeros, so that weights must be finite; else it is left out
   bool sum_over_taps = false;  // the inner loop runs over the taps of a row instead of channels
   bool pack_in_item = false;   // each item packs its one panel of weights for itself

@@ -102,7 +102,7 @@ void choose_tile(CorrelatePlan& p, const Correlation& c, const kernels::Kernels<
 template <class T>
 void divide_groups(CorrelatePlan& p, const Correlation& c) {
   const int64_t blocks = ceil_div(c.groups, p.width);
-  p.in_place = c.src_stride.g == int64_t{sizeof(T)};
+  p.in_place = c.src_stride.g == int64_t{sizeof(T)} && !p.through;
   p.units = p.in_place ? 1 : blocks;
   p.panels = p.in_place ? blocks * c.out_channels : c.out_channels;
 }
@@ -214,7 +214,7 @@ int64_t CorrelatePlan::band_bytes() const {
 
 int64_t CorrelatePlan::scratch_bytes(int64_t element_bytes) const {
   const int64_t panel_bytes = pack_in_item ? round_up(panel_numbers * element_bytes, kCacheLine) : 0;
-  return round_up(TapRuns::kBytes, kCacheLine) + panel_bytes + (in_place ? 0 : band_bytes());
+  return round_up(TapRuns::kBytes, kCacheLine) + panel_bytes + (in_place ? 0 : band_room(band_bytes(), through));
 }
 
 template <class T>
@@ -230,10 +230,11 @@ CorrelatePlan plan_correlate(const Correlation& c, const kernels::Kernels<T>& k,
     choose_tile(p, c, k);
     p.c_block = c.in_channels;
   }
+  p.through = c.through.gradient == Gradient::src;
   if (p.lanes == Lanes::groups)
     divide_groups<T>(p, c);
   else
-    p.in_place = p.lanes == Lanes::channels && !lines_collide<T>(p, c);
+    p.in_place = p.lanes == Lanes::channels && !p.through && !lines_collide<T>(p, c);
   choose_blocks<T>(p, c, k.lanes, packed_as != nullptr);
   if (packed_as == nullptr) {
     const bool channels_dense = p.lanes == Lanes::channels && c.src_stride.c == int64_t{sizeof(T)};

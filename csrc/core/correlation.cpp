@@ -23,6 +23,13 @@ byte* base(const TensorView<const T>& view) {
   return reinterpret_cast<byte*>(const_cast<T*>(view.data));
 }
 
+template <class T>
+Through through_relu(Gradient gradient, const TensorView<const T>* y, int64_t channels_per_group) {
+  if (y == nullptr) return {};
+  const auto view = normalised(*y);
+  return {gradient, base(view), activation_strides(view, channels_per_group)};
+}
+
 // Views that only describe (for a plan, for explain) have no data to point into.
 template <class Byte>
 void advance(Byte*& pointer, int64_t bytes) {
@@ -40,6 +47,7 @@ inline void merge_into_next(Correlation& c, std::size_t outer) {
   if (o.out == 1 || !dense_pointwise(o) || !dense_pointwise(i)) return;
   if (c.src_stride.space[outer] != i.in * c.src_stride.space[inner]) return;
   if (c.dst_stride.space[outer] != i.out * c.dst_stride.space[inner]) return;
+  if (c.through && c.through.stride.space[outer] != i.in * c.through.stride.space[inner]) return;
   i.out = i.in = i.out * o.out;
   o = Axis{};
 }
@@ -48,6 +56,7 @@ inline void swap_axes(Correlation& c, std::size_t a, std::size_t b) {
   std::swap(c.axis[a], c.axis[b]);
   std::swap(c.src_stride.space[a], c.src_stride.space[b]);
   std::swap(c.dst_stride.space[a], c.dst_stride.space[b]);
+  std::swap(c.through.stride.space[a], c.through.stride.space[b]);
   std::swap(c.weights_stride.tap[a], c.weights_stride.tap[b]);
 }
 
@@ -66,9 +75,11 @@ inline void simplify(Correlation& c) {
   }
   if (last.trivial() && c.batch > 1) {
     advance(c.src, last.offset * c.src_stride.space[2]);
+    if (c.through.gradient == Gradient::src) advance(c.through.y, last.offset * c.through.stride.space[2]);
     last = Axis{.out = c.batch, .in = c.batch};
     c.src_stride.space[2] = c.src_stride.n;
     c.dst_stride.space[2] = c.dst_stride.n;
+    c.through.stride.space[2] = c.through.stride.n;
     c.batch = 1;
   }
 }
@@ -121,7 +132,8 @@ inline AxisPhase axis_phase(const ConvProblem& p, std::size_t a, int64_t k0, int
 
 template <class T>
 Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src_view,
-                          const TensorView<const T>& weights_view, const TensorView<const T>& dst_view) {
+                          const TensorView<const T>& weights_view, const TensorView<const T>& dst_view,
+                          const TensorView<const T>* y) {
   const auto src = normalised(src_view), weights = normalised(weights_view), dst = normalised(dst_view);
   Correlation c;
   c.batch = p.batch;
@@ -134,9 +146,9 @@ Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src_v
   c.src_stride = activation_strides(src, c.in_channels);
   c.dst_stride = activation_strides(dst, c.out_channels);
   c.weights_stride = {weights.stride[0] * c.out_channels, weights.stride[0], weights.stride[1], {}};
-  const Spatial out = dst_size(p);
+  c.through = through_relu(Gradient::dst, y, c.out_channels);
   for (std::size_t a = 0; a < 3; ++a) {
-    c.axis[a] = tidy({out[a], p.src[a], p.kernel[a], p.stride[a], p.dilation[a], -p.pad_low[a]});
+    c.axis[a] = tidy({dst.shape[a + 2], p.src[a], p.kernel[a], p.stride[a], p.dilation[a], -p.pad_low[a]});
     c.weights_stride.tap[a] = p.flip ? -weights.stride[a + 2] : weights.stride[a + 2];
     if (p.flip) advance(c.weights, (p.kernel[a] - 1) * weights.stride[a + 2]);
   }
@@ -157,11 +169,13 @@ std::size_t BackwardData<T>::row_axis() const {
 
 template <class T>
 BackwardData<T>::BackwardData(const ConvProblem& problem, const TensorView<const T>& diff_dst_view,
-                              const TensorView<const T>& weights_view, const TensorView<const T>& diff_src_view)
+                              const TensorView<const T>& weights_view, const TensorView<const T>& diff_src_view,
+                              const TensorView<const T>* y)
     : p(problem),
       diff_dst(normalised(diff_dst_view)),
       weights(normalised(weights_view)),
-      diff_src(normalised(diff_src_view)) {
+      diff_src(normalised(diff_src_view)),
+      through(through_relu(Gradient::src, y, problem.out_channels / problem.groups)) {
   for (std::size_t a = 0; a < 3; ++a) {
     const int64_t g = std::gcd(p.stride[a], p.dilation[a]);
     period[a] = p.stride[a] / g;
@@ -258,10 +272,11 @@ Correlation BackwardData<T>::phase(const std::array<int64_t, 3>& smallest) const
   c.src_stride = activation_strides(diff_dst, c.in_channels);
   c.dst_stride = activation_strides(diff_src, c.out_channels);
   c.weights_stride = {weights.stride[0] * c.in_channels, weights.stride[1], weights.stride[0], {}};
+  c.through = through;
   for (std::size_t a = 0; a < 3; ++a) {
     const AxisPhase f = axis_phase(p, a, smallest[a], diff_dst.shape[a + 2]);
     c.axis[a] = f.axis;
-    advance(c.dst, f.first_dst * diff_src.stride[a + 2]);
+    if (f.axis.out > 0) advance(c.dst, f.first_dst * diff_src.stride[a + 2]);
     if (f.axis.out > 1) c.dst_stride.space[a] = diff_src.stride[a + 2] * p.stride[a];
     const int64_t tap = p.flip ? -weights.stride[a + 2] : weights.stride[a + 2];
     const int64_t first = p.flip ? p.kernel[a] - 1 - f.first_tap : f.first_tap;
@@ -279,7 +294,7 @@ Correlation BackwardData<T>::phase(const std::array<int64_t, 3>& smallest) const
 #if !defined(TAPWISE_HEADER_ONLY)
 #define TAPWISE_INSTANTIATE(T)                                                                                      \
   template Correlation lower_forward<T>(const ConvProblem&, const TensorView<const T>&, const TensorView<const T>&, \
-                                        const TensorView<const T>&);                                                \
+                                        const TensorView<const T>&, const TensorView<const T>*);                    \
   template struct BackwardData<T>;
 TAPWISE_INSTANTIATE(float)
 TAPWISE_INSTANTIATE(double)

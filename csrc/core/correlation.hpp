@@ -69,6 +69,17 @@ struct Block {
 template <class T>
 using Bias = VectorView<const T>;
 
+/// A gradient that comes through a fused ReLU: it counts as zero where the ReLU's result `y`, which lies beside it, is.
+/// Then it is gathered into a band, and y beside it.
+enum class Gradient { none, src, dst };  // which operand of a correlation is the gradient
+struct Through {
+  Gradient gradient = Gradient::none;
+  const byte* y = nullptr;
+  ActivationStrides stride;
+
+  explicit operator bool() const { return gradient != Gradient::none; }
+};
+
 struct Correlation {
   int64_t batch = 1, groups = 1;
   int64_t in_channels = 1, out_channels = 1;  // of one group
@@ -78,6 +89,7 @@ struct Correlation {
   byte* dst = nullptr;
   ActivationStrides src_stride, dst_stride;
   WeightStrides weights_stride;
+  Through through;
 
   int64_t taps() const { return axis[0].taps * axis[1].taps * axis[2].taps; }
   int64_t products_per_dst() const { return taps() * in_channels; }
@@ -94,17 +106,18 @@ inline double flops_of(const Correlation& c) {
          static_cast<double>(c.products_per_dst());
 }
 
-/// The forward pass. Gradients by the weights use the same, with dst for diff_dst and weights for diff_weights.
+/// The forward pass. Gradients by the weights use the same, with dst for diff_dst and weights for diff_weights; `y` is
+/// null, or the result of the ReLU that diff_dst comes through. dst may lack positions at the end of an axis.
 template <class T>
 Correlation lower_forward(const ConvProblem& p, const TensorView<const T>& src, const TensorView<const T>& weights,
-                          const TensorView<const T>& dst);
+                          const TensorView<const T>& dst, const TensorView<const T>* y = nullptr);
 
 /// The pass by data: one dense stride-1 problem per phase of the stride that has taps. There may be as many as taps, so
 /// they are made one by one, and without lists of them.
 template <class T>
 struct BackwardData {
   BackwardData(const ConvProblem& p, const TensorView<const T>& diff_dst, const TensorView<const T>& weights,
-               const TensorView<const T>& diff_src);
+               const TensorView<const T>& diff_src, const TensorView<const T>* y = nullptr);
 
   /// How many phases there may be. Some may have no positions or no taps: those are no job.
   int64_t phases() const { return phases_along(0) * phases_along(1) * phases_along(2); }
@@ -127,6 +140,7 @@ struct BackwardData {
 
   ConvProblem p;
   TensorView<const T> diff_dst, weights, diff_src;
+  Through through;
 
  private:
   // Taps that a phase's position meets are `period` apart; inverse * dilation / gcd(stride, dilation) = 1 (mod period).

@@ -30,6 +30,7 @@ constexpr const char* kPaddingRead =
 
 inline const char* reading_of(const CorrelatePlan& plan) {
   if (plan.in_place) return "activations are read where they lie, and taps that meet padding are left out";
+  if (plan.through) return "the gradient goes through a band, where it is zero wherever the ReLU's result is";
   switch (plan.lanes) {
     case Lanes::pixels:
       return plan.padding_read ? kPaddingRead : "activations go through a band: vectors of pixels need them dense";
@@ -66,6 +67,19 @@ void describe_jobs(const Jobs<T>& jobs, const Options& options, Description& d) 
   choose(d, order_of(plan));
 }
 
+// Of many phases: what as many as run at a time need at most.
+template <class T, class Finite>
+void describe_largest(const BackwardData<T>& lowered, const kernels::Kernels<T>& k, Finite&& finite,
+                      const Options& options, Description& d) {
+  const Correlation largest = lowered.largest();
+  const CorrelatePlan plan = plan_for(largest, k, finite, true);
+  Jobs<T> jobs;
+  for (int64_t i = 0; i < kPhasesAtATime; ++i) jobs.add(largest, plan);
+  describe_jobs(jobs, options, d);
+  d.jobs = lowered.phases();
+  d.items = capped_product(jobs.items, ceil_div(lowered.phases(), kPhasesAtATime));
+}
+
 inline void describe_few_channels(const FewChannelsPlan& plan, const ConvProblem& p, const Options& options,
                                   int64_t element_bytes, Description& d) {
   d.lanes = name(Lanes::pixels);
@@ -96,8 +110,9 @@ void describe_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k
   choose(d, plan.src_in_place
                 ? "the input is read where it lies, and taps that meet padding are left out"
                 : "the input goes through a band: its channels are few or its lines collide in the cache");
-  choose(d, plan.dst_in_place ? "the output's gradient is read where it lies"
-                              : "the output's gradient goes through a band, transposed to have its lanes dense");
+  choose(d, plan.through ? "the output's gradient goes through a band, where it is zero wherever the ReLU's result is"
+            : plan.dst_in_place ? "the output's gradient is read where it lies"
+                                : "the output's gradient goes through a band, transposed to have its lanes dense");
   choose(d, plan.chunks > 1
                 ? "positions are divided into chunks with sums of their own: there are few channels to share out"
                 : "channels are shared out, and each piece stores its sums at once");
@@ -108,9 +123,10 @@ template <class T>
 Status describe(const ConvProblem& p, Direction direction, TensorView<const T> src, TensorView<const T> dst,
                 const Options& options, bool finite_weights, Description& d) noexcept {
   const auto finite = [finite_weights] { return finite_weights; };
+  const TensorView<const T>* const y = options.through_relu ? &dst : nullptr;
   if (Status s = validate(p); !s) return s;
   if (Status s = check_view("src", src, src_shape(p), Use::describe); !s) return s;
-  const auto shape = direction == Direction::backward_data ? diff_dst_shape(p, dst.shape) : dst_shape(p);
+  const auto shape = direction == Direction::backward_bias ? dst_shape(p) : diff_dst_shape(p, dst.shape);
   if (Status s = check_view("dst", dst, shape, Use::describe); !s) return s;
   Status status;
   const auto* table = active_table(status);
@@ -128,20 +144,23 @@ Status describe(const ConvProblem& p, Direction direction, TensorView<const T> s
       return {};
     }
     case Direction::backward_data: {
-      const BackwardData<T> lowered(p, dst, weights, src);
+      const BackwardData<T> lowered(p, dst, weights, src, y);
       if (const auto plan = plan_few_channels(lowered, k); plan && (!plan->padding_read || finite())) {
         describe_few_channels(*plan, p, options, sizeof(T), d);
         return {};
       }
-      for_each_batch(lowered, k, {}, finite, [&](const Jobs<T>& jobs) { describe_jobs(jobs, options, d); });
+      if (lowered.phases() <= kMostDescribed)
+        for_each_batch(lowered, k, {}, finite, [&](const Jobs<T>& jobs) { describe_jobs(jobs, options, d); });
+      else
+        describe_largest(lowered, k, finite, options, d);
       d.workspace_bytes = BatchMemory<T>(lowered, d.workspace_bytes).bytes;
       return {};
     }
     case Direction::backward_weights:
-      describe_weight_gradient(lower_forward<T>(p, src, weights, dst), k, options, d);
+      describe_weight_gradient(lower_forward<T>(p, src, weights, dst, y), k, options, d);
       return {};
     case Direction::backward_bias:
-      describe_bias_gradient<T>(normalised(dst), options, d);
+      describe_bias_gradient<T>(normalised(dst), y, options, d);
       return {};
   }
   return {};
@@ -160,12 +179,12 @@ Status workspace_size(const ConvProblem& p, Direction direction, TensorView<cons
                       const Options& options, int64_t& bytes) noexcept {
   Description finite, any;
   if (Status s = describe<T>(p, direction, src, dst, options, true, finite); !s) return s;
-  if (!finite.finite_weights) {
-    bytes = finite.workspace_bytes;
-    return {};
-  }
-  if (Status s = describe<T>(p, direction, src, dst, options, false, any); !s) return s;
-  bytes = std::max(finite.workspace_bytes, any.workspace_bytes);
+  if (finite.finite_weights)
+    if (Status s = describe<T>(p, direction, src, dst, options, false, any); !s) return s;
+  const int64_t needed = std::max(finite.workspace_bytes, any.workspace_bytes);
+  if (needed >= kMostBytes)
+    return Status::error(Code::overflow, "the workspace is too large: its bytes are more than 2^52");
+  bytes = needed;
   return {};
 }
 

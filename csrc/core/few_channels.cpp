@@ -168,7 +168,12 @@ void run_block(const BackwardData<T>& problem, const FewChannelsPlan& plan, cons
       src.stride[1],
       src.stride[1],
       {src.stride[2], src.stride[3], src.stride[4]}};
-  gather_band(k, plan.window, plan.band, source, block.first, 1, scratch);
+  if (const Through& y = problem.through)
+    gather_through(k, plan.window, plan.band, source,
+                   {y.y + image * y.stride.n + group * y.stride.g, y.stride.c, y.stride.c, y.stride.space}, block.first,
+                   1, scratch, scratch + round_up(plan.band.bytes + kVectorSlack, kCacheLine));
+  else
+    gather_band(k, plan.window, plan.band, source, block.first, 1, scratch);
   std::memset(scratch + plan.band.bytes, 0, kVectorSlack);
   const Reading from = read_band(plan.band, scratch);
 
@@ -282,7 +287,7 @@ std::optional<FewChannelsPlan> plan_few_channels(const BackwardData<T>& problem,
   plan.items = pieces();
   plan.scratch_bytes = round_up(plan.window_size() * int64_t{sizeof(Run)}, kCacheLine) +
                        round_up(plan.panel_rows * tile * element, kCacheLine) +
-                       round_up(plan.band.bytes + kVectorSlack, kCacheLine);
+                       band_room(plan.band.bytes + kVectorSlack, static_cast<bool>(problem.through));
   return plan;
 }
 

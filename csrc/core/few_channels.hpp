@@ -40,7 +40,8 @@ void run_few_channels(const BackwardData<T>& problem, const FewChannelsPlan& pla
                       Bias<T> bias, const Options& options, int threads, byte* workspace);
 
 inline int64_t workspace_bytes(const FewChannelsPlan& plan, int threads, int64_t element_bytes) {
-  return round_up(capped_product(plan.packed_numbers, element_bytes), kCacheLine) + threads * plan.scratch_bytes;
+  return workspace_of(round_up(capped_product(plan.packed_numbers, element_bytes), kCacheLine), threads,
+                      plan.scratch_bytes);
 }
 
 }  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -7,6 +7,7 @@
 
 #include "../kernels/native.hpp"
 //
+#include "backward.cpp"
 #include "backward_data.cpp"
 #include "bias_gradient.cpp"
 #include "check.cpp"

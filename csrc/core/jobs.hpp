@@ -39,7 +39,7 @@ struct Jobs {
 
   std::span<const Job> all() const { return room.first(static_cast<std::size_t>(count)); }
   int64_t packed_bytes() const { return capped_product(packed_numbers, int64_t{sizeof(T)}); }
-  int64_t workspace_bytes(int threads) const { return packed_bytes() + threads * scratch_bytes; }
+  int64_t workspace_bytes(int threads) const { return workspace_of(packed_bytes(), threads, scratch_bytes); }
 
   void pack(const kernels::Kernels<T>& k, Bias<T> bias, T* packed, const ParallelFor* others, int threads) const {
     // Waking a team costs as much as to pack so many numbers.

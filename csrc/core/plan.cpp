@@ -111,7 +111,7 @@ Status Plan<T>::run(TensorView<const T> src, TensorView<T> dst, const Options& o
   typename Jobs<T>::Job job;
   const Jobs<T> jobs = state_->jobs(k, src, State::imagined_weights(p), dst, job);
   const int team = threads_for(options, jobs.work, jobs.items);
-  const Scratch scratch(options.workspace, team * jobs.scratch_bytes);
+  const Scratch scratch(options.workspace, workspace_of(0, team, jobs.scratch_bytes));
   if (!scratch.status()) return scratch.status();
   jobs.run(k, state_->numbers(), {}, {state_->has_bias, state_->relu, options.accumulate}, scratch.data(),
            options.parallel, team, [](std::int64_t) {});
@@ -128,8 +128,8 @@ Status Plan<T>::workspace_size(TensorView<const T> src, TensorView<const T> dst,
   Status status;
   typename Jobs<T>::Job job;
   const Jobs<T> jobs = state_->jobs(kernels_of<T>(*active_table(status)), src, State::imagined_weights(p), dst, job);
-  bytes = threads_for(options, jobs.work, jobs.items) * jobs.scratch_bytes;
-  return {};
+  bytes = workspace_of(0, threads_for(options, jobs.work, jobs.items), jobs.scratch_bytes);
+  return bytes < kMostBytes ? Status{} : Status::error(Code::overflow, "the workspace is too large");
 }
 
 template <class T>

@@ -70,9 +70,13 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
   bands.images = std::min(p.images, c.batch - first_image);
   // One operand: where it lies, or gathered image by image.
   const auto read = [&](const std::array<Axis, 3>& axis, const byte* data, const ActivationStrides& s, int64_t channel,
-                        int64_t channels, BandLayout layout, bool in_place, byte* band, int64_t& image_bytes) {
-    const BandSource source{data + first_image * s.n + b.group * s.g + channel * s.c, s.c, by_groups ? s.g : s.c,
-                            s.space};
+                        int64_t channels, BandLayout layout, bool in_place, bool through, byte* band,
+                        int64_t& image_bytes) {
+    const auto at = [&](const byte* from, const ActivationStrides& stride) {
+      return BandSource{from + first_image * stride.n + b.group * stride.g + channel * stride.c, stride.c,
+                        by_groups ? stride.g : stride.c, stride.space};
+    };
+    const BandSource source = at(data, s);
     if (in_place) {
       image_bytes = s.n;
       return read_in_place(axis, source, bands.block.first);
@@ -82,17 +86,24 @@ Bands read_bands(const Correlation& c, const WeightGradientPlan& p, const kernel
     for (int64_t i = 0; i < bands.images; ++i) {
       BandSource of_image = source;
       of_image.data += i * s.n;
-      gather_band(k, axis, layout, of_image, bands.block.first, by_groups ? b.group_lanes : channels,
-                  band + i * image_bytes);
+      const int64_t lanes = by_groups ? b.group_lanes : channels;
+      if (through) {
+        BandSource y = at(c.through.y, c.through.stride);
+        y.data += i * c.through.stride.n;
+        gather_through(k, axis, layout, of_image, y, bands.block.first, lanes, band + i * image_bytes,
+                       band + p.dst_bytes() / 2);
+      } else {
+        gather_band(k, axis, layout, of_image, bands.block.first, lanes, band + i * image_bytes);
+      }
     }
     return read_band(layout, band);
   };
   byte* const dst_band = scratch + round_up(p.images * p.src_band.bytes, kCacheLine);
   bands.src_in_place = p.src_in_place;
-  bands.src = read(c.axis, c.src, c.src_stride, b.c_first, b.channels, p.src_band, bands.src_in_place, scratch,
+  bands.src = read(c.axis, c.src, c.src_stride, b.c_first, b.channels, p.src_band, bands.src_in_place, false, scratch,
                    bands.src_image);
-  bands.dst = read(dst_axes(c), c.dst, c.dst_stride, b.o_first, b.o_count, p.dst_band, p.dst_in_place, dst_band,
-                   bands.dst_image);
+  bands.dst = read(dst_axes(c), c.dst, c.dst_stride, b.o_first, b.o_count, p.dst_band, p.dst_in_place, p.through,
+                   dst_band, bands.dst_image);
   return bands;
 }
 
@@ -325,6 +336,12 @@ T sum_of(const Correlation& c, int64_t group, int64_t o, int64_t channel, int64_
   const auto src_at = [&](std::size_t a, int64_t q) { return c.axis[a].index(q, taps[a]) * c.src_stride.space[a]; };
   const byte* const src = c.src + group * c.src_stride.g + channel * c.src_stride.c;
   const byte* const dst = c.dst + group * c.dst_stride.g + o * c.dst_stride.c;
+  const auto passes = [&](int64_t n, int64_t d, int64_t h, int64_t w) {
+    if (!c.through) return true;
+    const auto& [by_n, by_g, by_c, space] = c.through.stride;
+    return !(load<T>(c.through.y + n * by_n + group * by_g + o * by_c + d * space[0] + h * space[1] + w * space[2]) <=
+             T{0});
+  };
   T sum = 0;
   for (int64_t n = 0; n < c.batch; ++n)
     for (int64_t d = inside[0].first; d < inside[0].last; ++d)
@@ -332,7 +349,7 @@ T sum_of(const Correlation& c, int64_t group, int64_t o, int64_t channel, int64_
         const byte* const row = src + n * c.src_stride.n + src_at(0, d) + src_at(1, h);
         const byte* const grad = dst + n * c.dst_stride.n + d * c.dst_stride.space[0] + h * c.dst_stride.space[1];
         for (int64_t w = inside[2].first; w < inside[2].last; ++w)
-          sum += load<T>(row + src_at(2, w)) * load<T>(grad + w * c.dst_stride.space[2]);
+          sum += load<T>(row + src_at(2, w)) * (passes(n, d, h, w) ? load<T>(grad + w * c.dst_stride.space[2]) : T{0});
         if (sum != sum) return sum;
       }
   return sum;

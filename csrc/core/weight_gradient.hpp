@@ -36,11 +36,13 @@ struct WeightGradientPlan {
 
   BandLayout src_band, dst_band;  // of one image
   bool src_in_place = false, dst_in_place = false;
+  bool through = false;  // diff_dst comes through a ReLU
   int64_t runs_per_row = 1;
   int64_t buffer_numbers = 0;
 
   int64_t buffers() const { return units * o_blocks * c_blocks; }
   int64_t items() const { return buffers() * chunks; }
+  int64_t dst_bytes() const { return band_room(images * dst_band.bytes, through); }
   int64_t bands() const { return image_blocks * blocks[0] * blocks[1] * blocks[2]; }
   int64_t runs() const { return images * block[0] * block[1] * runs_per_row; }
   /// Shared by all threads; sums of a single chunk stay with the thread, which stores them at once.

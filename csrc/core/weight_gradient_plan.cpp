@@ -53,7 +53,8 @@ inline LaneSpeed estimate_weight_gradient_lanes(const Correlation& c, int64_t v,
 template <class T>
 bool groups_dense(const WeightGradientPlan& p, const Correlation& c) {
   constexpr auto element = int64_t{sizeof(T)};
-  return p.lanes == Lanes::groups && c.src_stride.g == element && c.dst_stride.g == element && c.axis[2].taps <= p.rows;
+  return p.lanes == Lanes::groups && !p.through && c.src_stride.g == element && c.dst_stride.g == element &&
+         c.axis[2].taps <= p.rows;
 }
 
 template <class T>
@@ -191,17 +192,19 @@ void choose_blocks(WeightGradientPlan& p, const Correlation& c) {
 int64_t WeightGradientPlan::scratch_bytes(int64_t element_bytes) const {
   const int64_t sums = chunks == 1 ? round_up(buffer_numbers * element_bytes, kCacheLine) : 0;
   return sums + round_up(runs() * int64_t{sizeof(Run)}, kCacheLine) + round_up(images * src_band.bytes, kCacheLine) +
-         round_up(images * dst_band.bytes, kCacheLine);
+         dst_bytes();
 }
 
 int64_t WeightGradientPlan::workspace_bytes(int threads, int64_t element_bytes) const {
-  return round_up(capped_product(sum_numbers(), element_bytes), kCacheLine) + threads * scratch_bytes(element_bytes);
+  return workspace_of(round_up(capped_product(sum_numbers(), element_bytes), kCacheLine), threads,
+                      scratch_bytes(element_bytes));
 }
 
 template <class T>
 WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Kernels<T>& k) {
   constexpr auto element = int64_t{sizeof(T)};
   WeightGradientPlan p;
+  p.through = static_cast<bool>(c.through);
   p.lane_speed = estimate_weight_gradient_lanes(c, k.lanes, element);
   p.lanes = p.lane_speed.fastest();
   choose_tile(p, c, k);
@@ -213,7 +216,7 @@ WeightGradientPlan plan_weight_gradient(const Correlation& c, const kernels::Ker
     p.src_in_place = p.rows_over == WeightGradientPlan::Rows::channels && !collide;
     // Steps too short to wait for the second-level cache want what they read together, if several taps read it.
     const bool patient = p.rows * p.vectors >= kPatientStep || c.taps() == 1;
-    p.dst_in_place = c.dst_stride.c == element && c.out_channels % p.width == 0 && patient;
+    p.dst_in_place = !p.through && c.dst_stride.c == element && c.out_channels % p.width == 0 && patient;
   } else if (groups_dense<T>(p, c)) {
     p.src_in_place = p.dst_in_place = true;
     // One run for all taps, and one for each position on either side where some meet padding.

@@ -33,14 +33,91 @@ void OwnWorkspace::give(Options& options, const Status& status, int64_t bytes, i
   options.workspace = {block.get(), bytes};
 }
 
+Shape src_shape_of(const ConvProblem& p) { return {p.batch, p.in_channels, p.src[0], p.src[1], p.src[2]}; }
+Shape weights_shape_of(const ConvProblem& p) {
+  return {p.out_channels, p.in_channels / p.groups, p.kernel[0], p.kernel[1], p.kernel[2]};
+}
+
+// backward() through a ReLU, and transposed_backward() of a src that lacks positions that count as zeros.
+template <class T>
+void check_backward(const ConvProblem& p, Options options, bool own_workspace, Random& random, int64_t seed) {
+  const T start = options.accumulate ? T(-77) : T(0);
+  const Spatial out = dst_size(p);
+  Shape dst_shape{p.batch, p.out_channels, out[0], out[1], out[2]}, bias_shape{p.out_channels, 1, 1, 1, 1};
+  const Shape src_shape = src_shape_of(p), weights_shape = weights_shape_of(p);
+  Tensor<T> src(src_shape, random, true), weights(weights_shape, random, true), gradient(dst_shape, random, true);
+  OwnWorkspace workspace;
+  const auto prepare = [&](std::initializer_list<Direction> directions, const TensorView<T>& s,
+                           const TensorView<T>& d) {
+    if (!own_workspace) return;
+    int64_t most = 0, bytes = 0;
+    for (const Direction direction : directions) {
+      expect_ok(workspace_size<T>(p, direction, s, d, options, bytes), seed);
+      most = std::max(most, bytes);
+    }
+    workspace.give(options, {}, most, seed);
+  };
+
+  // Workspaces are for a y that lies as the gradient does.
+  Tensor<T> y = gradient.like();
+  if (!own_workspace) y = Tensor<T>(dst_shape, random, true);
+  for_each_index(dst_shape, [&](const Shape& i) { y.at(i) = T(random(-2, 2)); });
+  Tensor<T> dx(src_shape, random, false), dw(weights_shape, random, false), db(bias_shape, random, false);
+  Tensor<T> right_dx(src_shape, random, false), right_dw(weights_shape, random, false),
+      right_db(bias_shape, random, false);
+  const auto begin = [&](const Tensor<T>& t) {
+    for_each_index(t.view.shape, [&](const Shape& i) { t.at(i) = start; });
+  };
+  begin(right_dx), begin(right_dw), begin(right_db);
+  const auto through = [&](const Shape& i) { return y.at(i) > T(0) ? gradient.at(i) : T(0); };
+  for_each_product(p, [&](const Shape& s, const Shape& w, const Shape& d) {
+    right_dx.at(s) += through(d) * weights.at(w);
+    right_dw.at(w) += through(d) * src.at(s);
+  });
+  for_each_index(dst_shape, [&](const Shape& i) { right_db.at({i[1], 0, 0, 0, 0}) += through(i); });
+  options.through_relu = true;
+  prepare({Direction::backward_data, Direction::backward_weights, Direction::backward_bias}, src.view, gradient.view);
+  // Gradients by data may want another workspace where diff_src does not lie as src does.
+  if (own_workspace) dx = src.like();
+  expect_ok(backward<T>(p, gradient.view, src.view, weights.view, {dx.view, dw.view, {db.view.data, db.view.stride[0]}},
+                        options, y.view),
+            seed);
+  compare("backward by data through ReLU", seed, dx, right_dx);
+  compare("backward by weights through ReLU", seed, dw, right_dw);
+  compare("backward by bias through ReLU", seed, db, right_db);
+
+  options.through_relu = false;
+  for (std::size_t a = 0; a < 3; ++a)
+    dst_shape[a + 2] = std::max<int64_t>(1, out[a] - random(0, (p.dilation[a] - 1) / p.stride[a]));
+  bias_shape[0] = p.in_channels;
+  const auto inside = [&](const Shape& d) { return d[2] < dst_shape[2] && d[3] < dst_shape[3] && d[4] < dst_shape[4]; };
+  Tensor<T> x(dst_shape, random, true), dt(dst_shape, random, false), right_dt(dst_shape, random, false);
+  Tensor<T> dc(bias_shape, random, false), right_dc(bias_shape, random, false);
+  if (own_workspace) dt = x.like();
+  dw = Tensor<T>(weights_shape, random, false);
+  begin(right_dt), begin(right_dw), begin(right_dc);
+  for_each_product(p, [&](const Shape& s, const Shape& w, const Shape& d) {
+    if (!inside(d)) return;
+    right_dt.at(d) += src.at(s) * weights.at(w);
+    right_dw.at(w) += x.at(d) * src.at(s);
+  });
+  for_each_index(src_shape, [&](const Shape& i) { right_dc.at({i[1], 0, 0, 0, 0}) += src.at(i); });
+  prepare({Direction::forward, Direction::backward_weights}, src.view, x.view);
+  expect_ok(transposed_backward<T>(p, src.view, x.view, weights.view,
+                                   {dt.view, dw.view, {dc.view.data, dc.view.stride[0]}}, options),
+            seed);
+  compare("transposed backward by data", seed, dt, right_dt);
+  compare("transposed backward by weights", seed, dw, right_dw);
+  compare("transposed backward by bias", seed, dc, right_dc);
+}
+
 template <class T>
 void check(int64_t seed) {
   Random random{std::mt19937_64(static_cast<std::uint64_t>(seed))};
   const ConvProblem p = random_problem(random);
   const Spatial out = dst_size(p);
-  const Shape src_shape{p.batch, p.in_channels, p.src[0], p.src[1], p.src[2]};
+  const Shape src_shape = src_shape_of(p), weight_shape = weights_shape_of(p);
   const Shape dst_shape{p.batch, p.out_channels, out[0], out[1], out[2]};
-  const Shape weight_shape{p.out_channels, p.in_channels / p.groups, p.kernel[0], p.kernel[1], p.kernel[2]};
   Options options;
   options.threads = static_cast<int>(random(1, 3));
   options.accumulate = random(0, 3) == 0;
@@ -106,6 +183,8 @@ void check(int64_t seed) {
   prepare(Direction::backward_bias, src.view, gradient.view);
   expect_ok(backward_bias<T>(gradient.view, {diff_bias.view.data, diff_bias.view.stride[0]}, options), seed);
   compare("backward_bias", seed, diff_bias, expected_bias);
+
+  check_backward<T>(p, options, own_workspace, random, seed);
 
   Plan<T> plan;
   expect_ok(

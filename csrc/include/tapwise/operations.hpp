@@ -39,6 +39,7 @@ struct Options {
   Workspace workspace{};
   const ParallelFor* parallel = nullptr;  // the caller's threads; null: OpenMP's
   Algorithm algorithm = Algorithm::automatic;
+  bool through_relu = false;  // workspace_size and describe only: of a gradient with the result of a ReLU (backward)
 };
 
 /// dst (N, O, *dst) = src (N, C, *src) * weights (O, C / groups, *kernel) + bias (O)
@@ -73,12 +74,15 @@ struct Gradients {
 };
 
 /// All gradients in one call: backward_data, backward_weights and backward_bias of the same diff_dst. A workspace must
-/// be large enough for the largest of them. Everything but memory that the library allocates itself is checked before
-/// the first of them is written.
+/// be large enough for the largest of them. Results must not overlap operands or each other. Everything but memory that
+/// the library allocates itself is checked before the first of them is written.
+///
+/// `relu_dst`, if it has data, is what forward() with Options::relu gave, and diff_dst the gradient by that: it counts
+/// as zero where relu_dst is, and ReLU's gradient is taken on the way, in scratch.
 template <class T>
 TAPWISE_FUNCTION Status backward(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
                                  TensorView<const T> weights, const Gradients<T>& gradients,
-                                 const Options& options = {}) noexcept;
+                                 const Options& options = {}, TensorView<const T> relu_dst = {}) noexcept;
 
 /// The transposed convolution: dst (N, C, *src) of src (N, O, *dst), where `problem` is the convolution that it
 /// transposes, with weights (O, C / groups, *kernel) and a bias of C numbers.
@@ -87,6 +91,13 @@ Status transposed(const ConvProblem& problem, TensorView<const T> src, TensorVie
                   VectorView<const T> bias, TensorView<T> dst, const Options& options = {}) noexcept {
   return backward_data<T>(problem, src, weights, bias, dst, options);
 }
+
+/// All gradients of transposed(): from diff_dst (N, C, *src) by its src (N, O, *dst), its weights and its bias (C).
+/// Workspaces are those of forward (of diff_dst) and backward_weights.
+template <class T>
+TAPWISE_FUNCTION Status transposed_backward(const ConvProblem& problem, TensorView<const T> diff_dst,
+                                            TensorView<const T> src, TensorView<const T> weights,
+                                            const Gradients<T>& gradients, const Options& options = {}) noexcept;
 
 /// What a direction would do: for explain() and for tests.
 struct Description {

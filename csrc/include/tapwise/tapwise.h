@@ -71,8 +71,9 @@ typedef struct tapwise_options {
                        void* state);
   void* parallel_context;
   int workers;
+  int through_relu;
 } tapwise_options;
-#define TAPWISE_OPTIONS_INIT {sizeof(tapwise_options), 0, 0, 0, NULL, 0, NULL, NULL, 1}
+#define TAPWISE_OPTIONS_INIT {sizeof(tapwise_options), 0, 0, 0, NULL, 0, NULL, NULL, 1, 0}
 
 /* The version of the library that runs, such as "0.1.0", and its ABI. */
 TAPWISE_C_FUNCTION const char* tapwise_version(void);
@@ -116,6 +117,21 @@ TAPWISE_C_FUNCTION tapwise_status tapwise_backward_weights(tapwise_type type, co
 TAPWISE_C_FUNCTION tapwise_status tapwise_backward_bias(tapwise_type type, const tapwise_tensor* diff_dst,
                                                         const tapwise_vector* diff_bias,
                                                         const tapwise_options* options);
+
+/* All gradients in one call; those that are null are not wanted. `relu_dst` is null, or the result of a forward pass
+ * with a ReLU: then diff_dst is the gradient by that, and the ReLU's gradient is taken on the way. */
+TAPWISE_C_FUNCTION tapwise_status tapwise_backward(tapwise_type type, const tapwise_problem* problem,
+                                                   const tapwise_tensor* diff_dst, const tapwise_tensor* src,
+                                                   const tapwise_tensor* weights, const tapwise_tensor* relu_dst,
+                                                   const tapwise_tensor* diff_src, const tapwise_tensor* diff_weights,
+                                                   const tapwise_vector* diff_bias, const tapwise_options* options);
+
+/* The same of a transposed convolution: diff_dst has the shape of tapwise_backward_data's diff_src, and src and
+ * diff_src that of its diff_dst; diff_bias has in_channels numbers. */
+TAPWISE_C_FUNCTION tapwise_status tapwise_transposed_backward(
+    tapwise_type type, const tapwise_problem* problem, const tapwise_tensor* diff_dst, const tapwise_tensor* src,
+    const tapwise_tensor* weights, const tapwise_tensor* diff_src, const tapwise_tensor* diff_weights,
+    const tapwise_vector* diff_bias, const tapwise_options* options);
 
 /* A forward pass with its weights packed once: as tapwise::Plan in tapwise/plan.hpp. The views give shapes and strides.
  */
