@@ -40,7 +40,8 @@ set_target_properties(tapwise_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden INTE
 
 file(GLOB TAPWISE_CUDA_MODULE CONFIGURE_DEPENDS csrc/cuda/python/*.cpp)
 pybind11_add_module(_cuda ${TAPWISE_CUDA_MODULE}
-  csrc/python/arrays.cpp csrc/python/explaining.cpp csrc/python/geometry.cpp csrc/python/layout.cpp)
+  csrc/python/arguments.cpp csrc/python/arrays.cpp csrc/python/dtypes.cpp csrc/python/explaining.cpp
+  csrc/python/foreign.cpp csrc/python/geometry.cpp csrc/python/layout.cpp)
 set_target_properties(_cuda PROPERTIES UNITY_BUILD ON)
 target_link_libraries(_cuda PRIVATE tapwise_cuda)
 target_link_options(_cuda PRIVATE -Wl,--exclude-libs,ALL)

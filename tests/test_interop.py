@@ -5,6 +5,7 @@ import weakref
 
 import numpy as np
 import pytest
+from refusal import refused
 
 import tapwise
 
@@ -205,3 +206,56 @@ def test_a_producer_that_raises():
 
     with pytest.raises((BufferError, TypeError, ValueError), match=r"somewhere else|x"):
         tapwise.conv(Failing(), np.ones((1, 1, 2), np.float32))
+
+
+@pytest.mark.parametrize("mask", [False, True], ids=["nothing-masked", "masked"])
+def test_masks_are_not_dropped(operands, mask):
+    """By type: whether anything is masked may change from call to call."""
+    x, w, b = operands
+    y = tapwise.conv(x, w)
+
+    def masked(array):
+        return np.ma.masked_array(array, np.full(array.shape, mask))
+
+    for name, call in {
+        "x": lambda: tapwise.conv(masked(x), w),
+        "weight": lambda: tapwise.conv(x, masked(w)),
+        "bias": lambda: tapwise.conv(x, w, masked(b)),
+        "grad": lambda: tapwise.conv_bias_grad(masked(y)),
+        "a": lambda: tapwise.convolve(masked(b), b),
+    }.items():
+        refused(TypeError, call, rf"^{name} must not be a masked array.*{name}\.filled\(value\).*mask of your own")
+    kept = np.full_like(y, 7)
+    for name, call in {
+        "out": lambda: tapwise.conv(x, w, out=masked(kept)),
+        r"out\[0\]": lambda: tapwise.conv_backward(y, x, w, out=(masked(kept), None, None)),
+    }.items():
+        refused(TypeError, call, rf"^{name} must not be a masked array.*{name}\.data")
+    assert (kept == 7).all()
+
+
+def test_lazy_signs_and_conjugates_are_not_dropped(operands):
+    torch = pytest.importorskip("torch")
+    x, w, b = map(torch.from_numpy, operands)
+    refused(TypeError, lambda: tapwise.conv(x, w._neg_view()), r"^weight .* weight.resolve_neg\(\)")
+    refused(TypeError, lambda: tapwise.conv(x, w, b._neg_view()), r"^bias .* bias.resolve_neg\(\)")
+    turned = torch.complex(x, x).conj()
+    refused(TypeError, lambda: tapwise.conv(turned, w), r"^x .* x.resolve_conj\(\)")
+    refused(TypeError, lambda: tapwise.conv(turned.imag, w), r"^x .* x.resolve_neg\(\)")
+    EXACT(tapwise.conv(turned.imag.resolve_neg(), w), -tapwise.conv(x, w))
+    out = torch.zeros(tapwise.conv(x, w).shape)._neg_view()
+    refused(TypeError, lambda: tapwise.conv(x, w, out=out), r"^out .* out.resolve_neg\(\)")
+
+
+def test_arrays_are_not_asked_for_attributes(operands):
+    """What is asked of foreign objects costs time in every call; arrays are known by their type."""
+    asked = []
+
+    class Watched(np.ndarray):
+        def __getattribute__(self, name):
+            asked.append(name)
+            return super().__getattribute__(name)
+
+    x, w, _ = operands
+    tapwise.conv(x.view(Watched), w)
+    assert not {"is_neg", "is_conj", "__dlpack__", "__array_interface__"} & set(asked)

@@ -6,147 +6,44 @@
 
 #include "core/check.hpp"
 #include "core/overlap.hpp"
+#include "python/dtypes.hpp"
 
 namespace tapwise::python {
 namespace {
-
-constexpr int kDlpackCpu = 1;
-
-// The object's array through NumPy; what an exporter raises becomes a TypeError that names the operand.
-template <class Import>
-py::array imported(py::handle object, const char* name, const char* protocol, Import&& import) {
-  try {
-    return import();
-  } catch (py::error_already_set& error) {
-    type_error(name, ": ", protocol, " of ", describe(object), " failed: ", py::str(error.value()).cast<std::string>());
-  } catch (const py::cast_error&) {
-    type_error(name, ": ", protocol, " of ", describe(object), " gives something else than the protocol says");
-  }
-}
-
-py::array import_array(py::handle object, const char* name) {
-  if (py::isinstance<py::array>(object)) return py::reinterpret_borrow<py::array>(object);
-  const py::module_ numpy = py::module_::import("numpy");
-  if (py::hasattr(object, "__dlpack__")) {
-    int device = kDlpackCpu;
-    py::array array = imported(object, name, "__dlpack__", [&]() -> py::array {
-      if (py::hasattr(object, "__dlpack_device__"))
-        device = object.attr("__dlpack_device__")().cast<std::pair<int, int>>().first;
-      return device == kDlpackCpu ? numpy.attr("from_dlpack")(object).cast<py::array>() : py::array();
-    });
-    if (device == kDlpackCpu) return array;
-    value_error(name, " lies on DLPack device type ", device, ", not in CPU memory (1); see tapwise.cuda");
-  }
-  if (py::hasattr(object, "__cuda_array_interface__"))
-    value_error(name, " lies on a CUDA device, not in CPU memory; see tapwise.cuda");
-  if (py::hasattr(object, "__array_interface__"))
-    return imported(object, name, "__array_interface__",
-                    [&] { return numpy.attr("asarray")(object).cast<py::array>(); });
-  type_error(name, " must be a NumPy array, or an object with __dlpack__ or __array_interface__, got ",
-             describe(object), object.is_none() ? "" : "; numpy.asarray(..., dtype=numpy.float32) makes an array");
-}
 
 bool overlap(const Operand& a, const Operand& b) {
   const auto memory = [](const Operand& o) { return MemoryView{o.data(), o.shape, o.strides, o.is_double ? 8 : 4}; };
   return share_memory(memory(a), memory(b));
 }
 
-}  // namespace
-
-std::string tuple_text(const Shape& shape) {
-  std::ostringstream out;
-  for (std::size_t i = 0; i < shape.size(); ++i) out << (i > 0 ? ", " : "(") << shape[i];
-  out << (shape.empty() ? "()" : shape.size() == 1 ? ",)" : ")");
-  return out.str();
-}
-
-py::tuple as_tuple(const Shape& shape) {
-  py::tuple tuple(shape.size());
-  for (std::size_t i = 0; i < shape.size(); ++i) tuple[i] = shape[i];
-  return tuple;
-}
-
-std::string describe(py::handle object) {
-  if (object.is_none()) return "None";
-  const auto type = py::str(py::type::of(object).attr("__name__")).cast<std::string>();
-  std::string value;
-  try {
-    value = py::repr(object).cast<std::string>();
-  } catch (py::error_already_set&) {
-    return type;
-  }
-  return value.size() <= 40 ? type + " " + value : type;
-}
-
-std::string as_text(py::handle object, const char* name) {
-  if (!py::isinstance<py::str>(object)) type_error(name, " must be a string, got ", describe(object));
-  Py_ssize_t length = 0;
-  if (const char* text = PyUnicode_AsUTF8AndSize(object.ptr(), &length); text != nullptr)
-    return {text, static_cast<std::size_t>(length)};
-  PyErr_Clear();  // surrogates, which no name has
-  value_error(name, " must be one of its names, got ", describe(object));
-}
-
-int64_t as_int(py::handle object, const char* name) {
-  if (PyBool_Check(object.ptr()) || !PyIndex_Check(object.ptr()))
-    type_error(name, " must be an int, got ", describe(object));
-  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
-  if (!index) {  // NumPy gives every array an __index__, which refuses those of floats
-    PyErr_Clear();
-    type_error(name, " must be an int, got ", describe(object));
-  }
-  int overflow = 0;
-  const long long value = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
-  if (overflow != 0) value_error(name, " does not fit into 64 bits: ", py::repr(index).cast<std::string>());
-  return value;
-}
-
-std::array<py::object, 3> as_triple(py::handle object, const char* name) {
-  constexpr const char* expected = " must be a tuple of three, for the input, the weight and the bias, got ";
-  if (!PyTuple_Check(object.ptr()) && !PyList_Check(object.ptr())) type_error(name, expected, describe(object));
-  if (py::len(object) != 3) value_error(name, expected, describe(object));
-  const auto values = py::reinterpret_borrow<py::sequence>(object);
-  return {values[0], values[1], values[2]};
-}
-
-int as_threads(py::handle threads) {
-  if (threads.is_none()) return 0;
-  const int64_t n = as_int(threads, "threads");
-  if (n < 1 || n > kMostThreads) value_error("threads must be between 1 and ", kMostThreads, ", got ", n);
-  return static_cast<int>(n);
-}
-
-void raise_if_failed(const Status& status) {
-  switch (status.code) {
-    case Code::ok:
-      return;
-    case Code::out_of_memory:
-      PyErr_SetString(PyExc_MemoryError, status.message);
-      throw py::error_already_set();
-    default:
-      throw py::value_error(status.message);
-  }
-}
-
-Operand as_operand(py::handle object, const char* name) {
+// Reads the array; its dtype is the caller's to check.
+Operand of_any_dtype(py::handle object, const char* name) {
   Operand o;
   o.name = name;
+  o.given = object;
   o.array = import_array(object, name);
-  const py::dtype dtype = o.array.dtype();
-  const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|';
-  if (dtype.kind() != 'f' || !native || (dtype.itemsize() != 4 && dtype.itemsize() != 8))
-    type_error(name, " must be float32 or float64, got ", py::str(dtype).cast<std::string>(),
-               "; nothing is cast silently, ", name, ".astype(numpy.float32) casts");
-  o.is_double = dtype.itemsize() == 8;
   o.shape.assign(o.array.shape(), o.array.shape() + o.array.ndim());
   o.strides.assign(o.array.strides(), o.array.strides() + o.array.ndim());
   return o;
 }
 
+}  // namespace
+
+Operand as_operand(py::handle object, const char* name) {
+  Operand o = of_any_dtype(object, name);
+  const std::optional<bool> is_double = is_float64(o.array.dtype());
+  if (!is_double) refuse_dtype(o.array.dtype(), object, name);
+  o.is_double = *is_double;
+  return o;
+}
+
 void check_same_dtype(const Operand& a, const Operand& b) {
-  if (a.is_double != b.is_double)
-    type_error(b.name, " must have the dtype of ", a.name, ", ", a.dtype(), ", got ", b.dtype(),
-               "; dtypes are never mixed, ", b.name, ".astype(numpy.", a.dtype(), ") casts");
+  if (a.is_double == b.is_double) return;
+  const Operand& narrow = a.is_double ? b : a;
+  const std::string exact = Castable(narrow.given, narrow.name).to_float64() + " is exact";
+  type_error(b.name, " must have the dtype of ", a.name, ", ", a.dtype(), ", got ", b.dtype(),
+             "; dtypes are never mixed, ", exact,
+             b.is_double ? ", " + Castable(b.given, b.name).to_float32() + " rounds" : "");
 }
 
 Shape strides_like(const Shape& shape, const Operand& like) {
@@ -190,9 +87,14 @@ Operand result(py::handle out, const char* name, const Shape& shape, const Opera
     r.strides.assign(r.array.strides(), r.array.strides() + r.array.ndim());
     return r;
   }
-  r = as_operand(out, name);
-  if (r.is_double != like.is_double)
-    type_error(name, " must have the dtype of ", like.name, ", ", like.dtype(), ", got ", r.dtype());
+  if (is_masked(out))
+    type_error(name, " must not be a masked array, whose mask no result would change; pass the array under it, ", name,
+               ".data");
+  r = of_any_dtype(out, name);
+  r.is_double = like.is_double;
+  if (is_float64(r.array.dtype()) != like.is_double)
+    type_error(name, " must have the dtype of ", like.name, ", ", like.dtype(), ", got ",
+               printable(py::str(r.array.dtype())));
   if (r.shape != shape) value_error(name, " must have shape ", tuple_text(shape), ", got ", tuple_text(r.shape));
   if (!r.array.writeable()) value_error(name, " must be writable, got a read-only array");
   if (overlaps_itself(r.shape, r.strides, r.is_double ? 8 : 4))

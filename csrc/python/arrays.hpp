@@ -10,6 +10,7 @@ namespace tapwise::python {
 /// An array operand, read where it lies. `array` keeps the memory alive.
 struct Operand {
   const char* name = "";
+  py::handle given;  // what the caller passed, for messages
   py::array array;
   bool is_double = false;
   Shape shape;
@@ -20,8 +21,7 @@ struct Operand {
   const char* dtype() const { return is_double ? "float64" : "float32"; }
 };
 
-/// A NumPy array as it is; any other object through __dlpack__ or __array_interface__, without a copy. Anything else,
-/// and any dtype but float32 and float64, is a TypeError.
+/// What import_array() reads, in float32 or float64; any other dtype is a TypeError.
 Operand as_operand(py::handle object, const char* name);
 
 /// TypeError unless both have one dtype.

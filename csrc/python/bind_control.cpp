@@ -2,7 +2,7 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "python/common.hpp"
+#include "python/unlocked.hpp"
 
 namespace tapwise::python {
 namespace {
@@ -12,16 +12,15 @@ constexpr const char* kAlgorithms[] = {"auto", "direct"};
 constexpr int kAlgorithmCount = static_cast<int>(std::size(kAlgorithms));
 constexpr int kDirect = 1;
 
-int index_of(const std::string& name, const char* what) {
+int as_algorithm(py::handle object, const char* what = "algorithm") {
+  const std::string wanted = as_text(object);
   std::string names;
   for (int i = 0; i < kAlgorithmCount; ++i) {
-    if (name == kAlgorithms[i]) return i;
+    if (wanted == kAlgorithms[i]) return i;
     names += text(i > 0 ? ", " : "", '"', kAlgorithms[i], '"');
   }
-  value_error(what, " must be one of ", names, ", got \"", name, "\"");
+  refuse_choice(what, "one of " + names, object);
 }
-
-int as_algorithm(py::handle object) { return index_of(as_text(object, "algorithm"), "algorithm"); }
 
 std::atomic<int> default_algorithm{-1};  // -1: what TAPWISE_ALGORITHM says, else "auto"
 thread_local int algorithm_override = -1;
@@ -30,7 +29,7 @@ int effective_default() {
   if (algorithm_override >= 0) return algorithm_override;
   if (const int chosen = default_algorithm.load(); chosen >= 0) return chosen;
   const char* environment = std::getenv("TAPWISE_ALGORITHM");
-  return environment == nullptr || *environment == '\0' ? 0 : index_of(environment, "TAPWISE_ALGORITHM");
+  return environment == nullptr || *environment == '\0' ? 0 : as_algorithm(py::str(environment), "TAPWISE_ALGORITHM");
 }
 
 // -1 for None.
@@ -75,8 +74,8 @@ int team(py::handle threads) {
 
 double fma_peak(bool is_double, double seconds, py::handle threads) {
   const int n = team(threads);
-  const py::gil_scoped_release unlocked;
-  return is_double ? measure_fma_peak<double>(seconds, n) : measure_fma_peak<float>(seconds, n);
+  return unlocked(
+      [&] { return is_double ? measure_fma_peak<double>(seconds, n) : measure_fma_peak<float>(seconds, n); });
 }
 
 // measure: one of the two bandwidths.
@@ -84,8 +83,7 @@ template <double (*measure)(int64_t, double, int)>
 double bandwidth(int64_t bytes, double seconds, py::handle threads) {
   const int n = team(threads);
   if (bytes < 1 || bytes > kMaxExtent) value_error("bytes must be between 1 and 2**40, got ", bytes);
-  const py::gil_scoped_release unlocked;
-  return measure(bytes, seconds, n);
+  return unlocked([&] { return measure(bytes, seconds, n); });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "python/geometry.hpp"
 #include "python/optional_operand.hpp"
+#include "python/unlocked.hpp"
 
 namespace tapwise::python {
 namespace {
@@ -24,12 +25,7 @@ py::object conv(py::handle x_object, py::handle weight_object, py::handle bias_o
   dispatch(x.is_double, [&]<class T>(T) {
     const auto src = view<const T>(x, g.activations), weights = view<const T>(weight, g.weights);
     const auto dst = view<T>(y, g.activations);
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = forward<T>(g.problem, src, weights, bias.vector<T>(), dst, options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(unlocked([&] { return forward<T>(g.problem, src, weights, bias.vector<T>(), dst, options); }));
   });
   return returned(out, y);
 }
@@ -49,12 +45,8 @@ py::object conv_transpose(py::handle x_object, py::handle weight_object, py::han
   dispatch(x.is_double, [&]<class T>(T) {
     const auto diff_dst = view<const T>(x, g.activations), weights = view<const T>(weight, g.weights);
     const auto diff_src = view<T>(y, g.activations);
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = backward_data<T>(g.problem, diff_dst, weights, bias.vector<T>(), diff_src, options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(
+        unlocked([&] { return backward_data<T>(g.problem, diff_dst, weights, bias.vector<T>(), diff_src, options); }));
   });
   return returned(out, y);
 }

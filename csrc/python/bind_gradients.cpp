@@ -1,6 +1,7 @@
 // Gradients by the input, the weight and the bias.
 #include "python/geometry.hpp"
 #include "python/gradients.hpp"
+#include "python/unlocked.hpp"
 
 namespace tapwise::python {
 namespace {
@@ -22,12 +23,8 @@ py::object input_grad(py::handle grad_object, py::handle weight_object, py::hand
   dispatch(grad.is_double, [&]<class T>(T) {
     const auto diff_dst = view<const T>(grad, g.activations), weights = view<const T>(weight, g.weights);
     const auto diff_src = view<T>(y, g.activations);
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = backward_data<T>(g.problem, diff_dst, weights, nullptr, diff_src, options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(
+        unlocked([&] { return backward_data<T>(g.problem, diff_dst, weights, nullptr, diff_src, options); }));
   });
   return returned(out, y);
 }
@@ -47,12 +44,7 @@ py::object weight_grad(py::handle grad_object, py::handle x_object, py::handle k
   dispatch(grad.is_double, [&]<class T>(T) {
     const auto diff_dst = view<const T>(grad, g.activations), src = view<const T>(x, g.activations);
     const auto diff_weights = view<T>(y, g.weights);
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = backward_weights<T>(g.problem, diff_dst, src, diff_weights, options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(unlocked([&] { return backward_weights<T>(g.problem, diff_dst, src, diff_weights, options); }));
   });
   return returned(out, y);
 }
@@ -66,12 +58,8 @@ py::object bias_grad(py::handle grad_object, py::handle layout_name, py::handle 
   const Operand y = result(out, "out", {canonical(grad.shape, layout)[1]}, grad, {&grad});
   dispatch(grad.is_double, [&]<class T>(T) {
     const auto diff_dst = view<const T>(grad, layout);
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = backward_bias<T>(diff_dst, {reinterpret_cast<T*>(y.data()), y.strides[0]}, options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(
+        unlocked([&] { return backward_bias<T>(diff_dst, {reinterpret_cast<T*>(y.data()), y.strides[0]}, options); }));
   });
   return returned(out, y);
 }

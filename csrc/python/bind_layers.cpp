@@ -2,6 +2,7 @@
 #include "python/geometry.hpp"
 #include "python/gradients.hpp"
 #include "python/optional_operand.hpp"
+#include "python/unlocked.hpp"
 
 namespace tapwise::python {
 namespace {
@@ -40,12 +41,9 @@ py::object dense(py::handle x_object, py::handle weight_object, py::handle bias_
   const Options options{.relu = as_relu(activation), .threads = as_threads(threads)};
   const Operand y = result(out, "out", {p.batch, p.out_channels}, x, {&x, &weight, bias.pointer()});
   dispatch(x.is_double, [&]<class T>(T) {
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = forward<T>(p, matrix<const T>(x), matrix<const T>(weight), bias.vector<T>(), matrix<T>(y), options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(unlocked([&] {
+      return forward<T>(p, matrix<const T>(x), matrix<const T>(weight), bias.vector<T>(), matrix<T>(y), options);
+    }));
   });
   return returned(out, y);
 }
@@ -82,12 +80,7 @@ py::object relu_function(py::handle x_object, py::handle out, py::handle threads
   const Options options{.threads = as_threads(threads)};
   const Operand y = result(out, "out", x.shape, x, {&x});
   dispatch(x.is_double, [&]<class T>(T) {
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = relu<T>(x.shape, any_view<const T>(x), any_view<T>(y), options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(unlocked([&] { return relu<T>(x.shape, any_view<const T>(x), any_view<T>(y), options); }));
   });
   return returned(out, y);
 }
@@ -100,12 +93,9 @@ py::object relu_grad(py::handle grad_object, py::handle x_object, py::handle out
   const Options options{.threads = as_threads(threads)};
   const Operand y = result(out, "out", x.shape, x, {&grad, &x});
   dispatch(x.is_double, [&]<class T>(T) {
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = relu_backward<T>(x.shape, any_view<const T>(grad), any_view<const T>(x), any_view<T>(y), options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(unlocked([&] {
+      return relu_backward<T>(x.shape, any_view<const T>(grad), any_view<const T>(x), any_view<T>(y), options);
+    }));
   });
   return returned(out, y);
 }
@@ -119,12 +109,7 @@ py::object max_pool_function(py::handle x_object, py::handle kernel_size, py::ha
   dispatch(x.is_double, [&]<class T>(T) {
     const auto src = view<const T>(x, g.activations);
     const auto dst = view<T>(y, g.activations);
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = max_pool<T>(g.problem, src, dst, options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(unlocked([&] { return max_pool<T>(g.problem, src, dst, options); }));
   });
   return returned(out, y);
 }
@@ -141,12 +126,7 @@ py::object max_pool_grad(py::handle grad_object, py::handle x_object, py::handle
   dispatch(x.is_double, [&]<class T>(T) {
     const auto diff_dst = view<const T>(grad, g.activations), src = view<const T>(x, g.activations);
     const auto diff_src = view<T>(y, g.activations);
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
-      status = max_pool_backward<T>(g.problem, diff_dst, src, diff_src, options);
-    }
-    raise_if_failed(status);
+    raise_if_failed(unlocked([&] { return max_pool_backward<T>(g.problem, diff_dst, src, diff_src, options); }));
   });
   return returned(out, y);
 }

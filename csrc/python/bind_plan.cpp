@@ -4,6 +4,7 @@
 
 #include "python/geometry.hpp"
 #include "python/optional_operand.hpp"
+#include "python/unlocked.hpp"
 
 namespace tapwise::python {
 namespace {
@@ -57,12 +58,7 @@ class PyPlan {
       const auto dst = view<T>(y, geometry_.activations);
       // A copy shares the packed weights and keeps them alive if update() replaces them meanwhile.
       const Plan<T> plan = current<T>();
-      Status status;
-      {
-        const py::gil_scoped_release unlocked;
-        status = plan.run(src, dst, {.threads = threads_});
-      }
-      raise_if_failed(status);
+      raise_if_failed(unlocked([&] { return plan.run(src, dst, {.threads = threads_}); }));
     });
     return returned(out, y);
   }
@@ -78,12 +74,7 @@ class PyPlan {
     dispatch(is_double_, [&]<class T>(T) {
       Plan<T> plan = current<T>().fresh();
       const auto weights = view<const T>(weight, geometry_.weights);
-      Status status;
-      {
-        const py::gil_scoped_release unlocked;
-        status = plan.update(weights, bias.vector<T>());
-      }
-      raise_if_failed(status);
+      raise_if_failed(unlocked([&] { return plan.update(weights, bias.vector<T>()); }));
       const std::scoped_lock locked(mutex_);
       plan_ = std::move(plan);
     });

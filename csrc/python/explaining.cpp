@@ -1,5 +1,7 @@
 #include "python/explaining.hpp"
 
+#include "python/dtypes.hpp"
+
 namespace tapwise::python {
 namespace {
 
@@ -13,11 +15,10 @@ constexpr struct {
                    {"bias_grad", "bwd_b", Direction::backward_bias}};
 
 Direction as_direction(py::handle object) {
-  const std::string wanted = as_text(object, "direction");
+  const std::string wanted = as_text(object);
   for (const auto& [name, alias, direction] : kDirections)
     if (wanted == name || wanted == alias) return direction;
-  value_error("direction must be one of \"forward\", \"input_grad\", \"weight_grad\", \"bias_grad\", got \"", wanted,
-              "\"");
+  refuse_choice("direction", "one of \"forward\", \"input_grad\", \"weight_grad\", \"bias_grad\"", object);
 }
 
 }  // namespace
@@ -27,11 +28,7 @@ Question::Question(py::handle x_shape, py::handle weight_shape, const GeometryAr
     : x(as_shape(x_shape, "x_shape")) {
   g = forward_geometry(x, as_shape(weight_shape, "weight_shape"), arguments, 0, "x_shape");
   direction = as_direction(direction_name);
-  if (dtype.is_none()) type_error("dtype must be float32 or float64, got None");
-  const auto kind = py::dtype::from_args(py::reinterpret_borrow<py::object>(dtype));
-  if (kind.kind() != 'f' || kind.byteorder() != '=' || (kind.itemsize() != 4 && kind.itemsize() != 8))
-    type_error("dtype must be float32 or float64, got ", describe(dtype));
-  is_double = kind.itemsize() == 8;
+  is_double = as_float64(dtype);
   y = arrange(g.dst_shape(), g.activations);
 }
 

@@ -31,7 +31,7 @@ Spatial as_spatial(py::handle object, const char* name, int rank, int64_t low, i
     std::fill(s.begin() + static_cast<std::ptrdiff_t>(first), s.end(), value);
     return s;
   }
-  const auto values = py::reinterpret_borrow<py::sequence>(object);
+  const Items values(object, name);
   if (static_cast<int>(values.size()) != rank)
     value_error(name, " must be an int or ", rank, " of them, one per spatial axis, got ", describe(object));
   for (std::size_t a = first; a < 3; ++a) {
@@ -56,13 +56,18 @@ void pad_same(ConvProblem& p, std::size_t a, int64_t total, bool lower) {
   p.pad_high[a] = total - p.pad_low[a];
 }
 
-void set_padding_by_name(ConvProblem& p, const std::string& name, int rank) {
-  if (name == "causal" && rank != 1) value_error("padding=\"causal\" is for one spatial axis, got ", rank);
+constexpr const char* kPaddings =
+    "an int, one per axis, (low, high) pairs, or one of \"valid\", \"same\", \"same_lower\", \"full\", \"causal\"";
+constexpr const char* kTransposedPaddings =
+    "an int, one per axis, (low, high) pairs, or one of \"valid\", \"same\", \"same_lower\"";
+
+void set_padding_by_name(ConvProblem& p, py::handle padding, int rank) {
+  const std::string name = as_text(padding);
   if (name != "valid" && name != "same" && name != "same_lower" && name != "full" && name != "causal")
-    value_error(
-        "padding must be an int, one per axis, (low, high) pairs, or one of \"valid\", \"same\", \"same_lower\", "
-        "\"full\", \"causal\", got \"",
-        name, "\"");
+    refuse_choice("padding", kPaddings, padding);
+  if (name == "causal" && rank != 1)
+    value_error("padding=\"causal\" is for one spatial axis, got ", rank,
+                "; pass \"valid\", \"same\", \"same_lower\", \"full\", or (low, high) pairs");
   for (std::size_t a = first_axis(rank); a < 3; ++a) {
     const int64_t reach = dilated(p, a) - 1;
     if (name == "full") p.pad_low[a] = p.pad_high[a] = reach;
@@ -74,14 +79,15 @@ void set_padding_by_name(ConvProblem& p, const std::string& name, int rank) {
   }
 }
 
-void set_padding(ConvProblem& p, py::handle padding, int rank) {
-  if (py::isinstance<py::str>(padding)) return set_padding_by_name(p, as_text(padding, "padding"), rank);
+void set_padding(ConvProblem& p, py::handle padding, int rank, const char* choices = kPaddings) {
+  if (py::isinstance<py::str>(padding)) return set_padding_by_name(p, padding, rank);
   const std::size_t first = first_axis(rank);
   if (!is_sequence(padding)) {
+    if (!is_int(padding)) refuse_choice("padding", choices, padding);
     p.pad_low = p.pad_high = as_spatial(padding, "padding", rank, 0, 0);
     return;
   }
-  const auto values = py::reinterpret_borrow<py::sequence>(padding);
+  const Items values(padding, "padding");
   if (static_cast<int>(values.size()) != rank)
     value_error("padding must be an int, ", rank, " of them, or ", rank,
                 " (low, high) pairs, one per spatial axis, got ", describe(padding),
@@ -91,7 +97,7 @@ void set_padding(ConvProblem& p, py::handle padding, int rank) {
     if (!is_sequence(entry)) {
       p.pad_low[a] = p.pad_high[a] = as_int(entry, "padding");
     } else {
-      const auto pair = py::reinterpret_borrow<py::sequence>(entry);
+      const Items pair(entry, "padding");
       if (pair.size() != 2)
         value_error("padding of one axis must be an int or a (low, high) pair, got ", describe(entry));
       p.pad_low[a] = as_int(pair[0], "padding");
@@ -107,18 +113,46 @@ void check_rank(int rank, const char* name, const Shape& shape) {
     value_error(name, " must have 1 to 3 spatial axes beside batch and channels, got shape ", tuple_text(shape));
 }
 
-void check_ndim(const Shape& shape, const Layout& layout, const char* name, bool named) {
-  if (static_cast<int>(shape.size()) == layout.ndim()) return;
-  const bool unbatched = !named && static_cast<int>(shape.size()) + 1 == layout.ndim();
-  value_error(name, " must have ", layout.ndim(), " axes in layout \"", layout.name, "\", got shape ",
-              tuple_text(shape),
-              unbatched ? "; without a batch axis, pass layout=\"" + layout.name.substr(1) + "\"" : "");
+// The layouts of that rank in which an array of that shape has that many channels; 0 stands for any number.
+std::vector<std::string> fitting_layouts(const Shape& shape, int rank, int64_t channels) {
+  std::vector<std::string> fitting;
+  for (const std::string& name : activation_layouts(rank)) {
+    if (name.size() != shape.size()) continue;
+    if (channels == 0 || shape[name.find('C')] == channels) fitting.push_back(name);
+  }
+  return fitting;
 }
 
-void check_weight_ndim(const Shape& shape, const Geometry& g) {
+// "; did you mean layout="NHWC"?", naming all of them; "" if there are none.
+std::string did_you_mean(const char* parameter, const std::vector<std::string>& names) {
+  std::string all;
+  for (const std::string& name : names) all += text(all.empty() ? "" : " or ", parameter, "=\"", name, "\"");
+  return all.empty() ? "" : "; did you mean " + all + "?";
+}
+
+// Where the operand has so many: "; x has 3 along axis 2", or no axis.
+std::string where_it_has(const Shape& shape, const char* name, int64_t channels) {
+  const auto at = std::find(shape.begin(), shape.end(), channels);
+  return text("; ", name, " has ", channels, " along ",
+              at == shape.end() ? "no axis" : text("axis ", at - shape.begin()));
+}
+
+// channels: as many as the weight expects; 0 where there is no weight.
+void check_ndim(const Shape& shape, const Layout& layout, const char* name, int64_t channels = 0) {
+  if (static_cast<int>(shape.size()) == layout.ndim()) return;
+  std::string hint = did_you_mean("layout", fitting_layouts(shape, layout.rank, channels));
+  if (hint.empty() && channels != 0)
+    hint = text(", and the weight expects ", channels, " input channels", where_it_has(shape, name, channels));
+  value_error(name, " must have ", layout.ndim(), " axes in layout \"", layout.name, "\", got shape ",
+              tuple_text(shape), hint);
+}
+
+void check_weight(const Shape& shape, const Geometry& g) {
   if (static_cast<int>(shape.size()) != g.weights.ndim())
     value_error("weight must have ", g.weights.ndim(), " axes (\"", g.weights.name, "\") for an input in layout \"",
                 g.activations.name, "\", got shape ", tuple_text(shape));
+  for (const int64_t size : shape)
+    if (size < 1) value_error("weight must have at least one element along every axis, got shape ", tuple_text(shape));
 }
 
 void check_sizes(const Shape& shape, const Layout& layout, const char* name) {
@@ -131,40 +165,38 @@ void check_sizes(const Shape& shape, const Layout& layout, const char* name) {
   }
 }
 
-// The same layout with the channels at its other end.
-std::string other_layout(const Layout& layout) {
-  const std::string space =
-      layout.name.substr(layout.name.find_first_not_of("NC"), static_cast<std::size_t>(layout.rank));
-  const bool last = layout.name.back() == 'C';
-  return (layout.batched() ? "N" : "") + (last ? "C" + space : space + "C");
-}
-
-// Another order of the weight's axes in which its channels would match, "" if there is none.
-std::string fitting_weight_layout(const Shape& shape, const Layout& weights, bool transposed, int64_t channels) {
+// Other orders of the weight's axes in which its channels would match: in the input's layout, or else in another.
+std::string weight_layout_hint(const Shape& x_shape, const Layout& layout, const Shape& weight_shape,
+                               const Layout& weights, int64_t groups, bool transposed) {
   const std::string space = std::string("DHW").substr(static_cast<std::size_t>(3 - weights.rank));
+  std::vector<std::string> alone;
+  std::string with_another;
   for (const std::string& name : transposed ? std::vector{"IO" + space, "I" + space + "O", space + "OI"}
                                             : std::vector{"OI" + space, "O" + space + "I", space + "IO"}) {
-    const auto sizes = canonical(shape, weight_layout(py::str(name), weights.rank, transposed));
-    if (name != weights.name && sizes[transposed ? 0 : 1] == channels) return name;
+    const auto sizes = canonical(weight_shape, weight_layout(py::str(name), weights.rank, transposed));
+    int64_t channels = sizes[0];
+    if (name == weights.name || sizes[0] % groups != 0) continue;
+    if (!transposed && __builtin_mul_overflow(sizes[1], groups, &channels)) continue;
+    for (const std::string& fitting : fitting_layouts(x_shape, layout.rank, channels)) {
+      if (fitting == layout.name) alone.push_back(name);
+      with_another = "; did you mean layout=\"" + fitting + "\", weight_layout=\"" + name + "\"?";
+    }
   }
-  return "";
+  return alone.empty() ? with_another : did_you_mean("weight_layout", alone);
 }
 
 [[noreturn]] void channel_mismatch(const Shape& x_shape, const Layout& layout, const char* x_name, int64_t expected,
                                    int64_t got, const Shape& weight_shape, const Layout& weights, int64_t groups,
                                    bool transposed = false) {
-  std::string hint;
-  const Layout other = activation_layout(py::str(other_layout(layout)), layout.rank);
-  if (canonical(x_shape, other)[1] == expected)
-    hint = "; did you mean layout=\"" + other.name + "\"?";
-  else if (groups == 1 && !transposed && got % expected == 0 && got > expected)
-    hint = text("; did you mean groups=", got / expected, "?");
-  else if (const std::string fits = fitting_weight_layout(weight_shape, weights, transposed, got);
-           groups == 1 && !fits.empty())
-    hint = "; did you mean weight_layout=\"" + fits + "\"?";
-  else
+  const auto weight_sizes = canonical(weight_shape, weights);
+  const int64_t fitting_groups = got % weight_sizes[1] == 0 ? got / weight_sizes[1] : 0;
+  std::string hint = did_you_mean("layout", fitting_layouts(x_shape, layout.rank, expected));
+  if (hint.empty() && !transposed && fitting_groups != 0 && weight_sizes[0] % fitting_groups == 0)
+    hint = text("; did you mean groups=", fitting_groups, "?");
+  if (hint.empty()) hint = weight_layout_hint(x_shape, layout, weight_shape, weights, groups, transposed);
+  if (hint.empty())
     hint = text("; weight of shape ", tuple_text(weight_shape), " in weight_layout \"", weights.name,
-                "\" with groups=", groups, " takes ", expected);
+                "\" with groups=", groups, " takes ", expected, where_it_has(x_shape, x_name, expected));
   value_error("weight expects ", expected, " input channels but ", x_name, " of shape ", tuple_text(x_shape), " has ",
               got, " in layout \"", layout.name, "\"", hint);
 }
@@ -219,9 +251,10 @@ bool as_bool(py::handle object, const char* name) {
 Shape as_shape(py::handle object, const char* name) {
   if (!is_sequence(object)) type_error(name, " must be a tuple of ints, got ", describe(object));
   Shape shape;
-  for (const py::object size : py::reinterpret_borrow<py::sequence>(object)) {
-    if (PyBool_Check(size.ptr()) || !PyIndex_Check(size.ptr()) || is_sequence(size))
-      type_error(name, " must be a tuple of ints, got ", describe(object));
+  const Items sizes(object, name);
+  for (std::size_t i = 0; i < sizes.size(); ++i) {
+    const py::object size = sizes[i];
+    if (!is_int(size) || is_sequence(size)) type_error(name, " must be a tuple of ints, got ", describe(object));
     shape.push_back(as_int(size, name));
     if (shape.back() < 0) value_error(name, " must not have negative sizes, got ", describe(object));
   }
@@ -237,24 +270,23 @@ Geometry forward_geometry(const Shape& x_shape, const Shape& weight_shape, const
   check_rank(rank, "weight", weight_shape);
   if (!named) g.activations = activation_layout(arguments.layout, rank);
   g.weights = weight_layout(arguments.weight_layout, rank, false);
-  check_weight_ndim(weight_shape, g);
-  check_ndim(x_shape, g.activations, x_name, named);
-  check_sizes(x_shape, g.activations, x_name);
-  for (const int64_t size : weight_shape)
-    if (size < 1)
-      value_error("weight must have at least one element along every axis, got shape ", tuple_text(weight_shape));
-
-  const auto src = canonical(x_shape, g.activations), weights = canonical(weight_shape, g.weights);
+  check_weight(weight_shape, g);
+  const auto weights = canonical(weight_shape, g.weights);
   ConvProblem& p = g.problem;
   p.groups = as_groups(arguments.groups);
+  int64_t expected = 0;
+  if (__builtin_mul_overflow(weights[1], p.groups, &expected)) value_error("groups is too large, got ", p.groups);
+  check_ndim(x_shape, g.activations, x_name, expected);
+  check_sizes(x_shape, g.activations, x_name);
+
+  const auto src = canonical(x_shape, g.activations);
   p.batch = src[0];
   p.in_channels = src[1];
   p.out_channels = weights[0];
   if (p.out_channels % p.groups != 0)
     value_error("weight has ", p.out_channels, " output channels (shape ", tuple_text(weight_shape),
                 "), which groups=", p.groups, " does not divide");
-  int64_t expected = 0;
-  if (__builtin_mul_overflow(weights[1], p.groups, &expected) || expected != p.in_channels)
+  if (expected != p.in_channels)
     channel_mismatch(x_shape, g.activations, x_name, expected, p.in_channels, weight_shape, g.weights, p.groups);
   set_space(p, src, weights);
   p.stride = as_spatial(arguments.stride, "stride", rank, 1, 1);
@@ -274,13 +306,12 @@ Geometry weight_gradient_geometry(const Shape& x_shape, const Shape& grad_shape,
   const int rank = named ? activation_layout(arguments.layout, 0).rank : static_cast<int>(x_shape.size()) - 2;
   check_rank(rank, "x", x_shape);
   const Layout layout = activation_layout(arguments.layout, rank);
-  check_ndim(x_shape, layout, "x", named);
-  check_ndim(grad_shape, layout, "grad", named);
+  check_ndim(x_shape, layout, "x");
+  check_ndim(grad_shape, layout, "grad");
   check_sizes(grad_shape, layout, "grad");
-  if (!named && is_sequence(kernel_size) && static_cast<int>(py::len(kernel_size)) == rank + 1)
+  if (!named && is_sequence(kernel_size) && static_cast<int>(Items(kernel_size, "kernel_size").size()) == rank + 1)
     value_error("x must have ", rank + 3, " axes for ", rank + 1, " sizes in kernel_size, got shape ",
-                tuple_text(x_shape), "; without a batch axis, pass layout=\"",
-                activation_layout(arguments.layout, rank + 1).name.substr(1), "\"");
+                tuple_text(x_shape), did_you_mean("layout", fitting_layouts(x_shape, rank + 1, 0)));
   const Spatial kernel = as_spatial(kernel_size, "kernel_size", rank, 1, 1);
   const int64_t groups = as_groups(arguments.groups);
   const int64_t in_channels = canonical(x_shape, layout)[1], out_channels = canonical(grad_shape, layout)[1];
@@ -305,14 +336,12 @@ Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py
   check_rank(rank, "weight", weight_shape);
   g.activations = activation_layout(arguments.layout, rank);
   g.weights = weight_layout(arguments.weight_layout, rank, true);
-  check_weight_ndim(weight_shape, g);
-  check_ndim(x_shape, g.activations, "x", named);
+  check_weight(weight_shape, g);
+  const auto weights = canonical(weight_shape, g.weights);
+  check_ndim(x_shape, g.activations, "x", weights[0]);
   check_sizes(x_shape, g.activations, "x");
-  for (const int64_t size : weight_shape)
-    if (size < 1)
-      value_error("weight must have at least one element along every axis, got shape ", tuple_text(weight_shape));
 
-  const auto x = canonical(x_shape, g.activations), weights = canonical(weight_shape, g.weights);
+  const auto x = canonical(x_shape, g.activations);
   ConvProblem& p = g.problem;
   p.groups = as_groups(arguments.groups);
   p.batch = x[0];
@@ -331,14 +360,11 @@ Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py
 
   std::string name;
   if (py::isinstance<py::str>(arguments.padding)) {
-    name = as_text(arguments.padding, "padding");
+    name = as_text(arguments.padding);
     if (name != "valid" && name != "same" && name != "same_lower")
-      value_error(
-          "padding of conv_transpose must be an int, one per axis, (low, high) pairs, or one of \"valid\", "
-          "\"same\", \"same_lower\", got \"",
-          name, "\"");
+      refuse_choice("padding of conv_transpose", kTransposedPaddings, arguments.padding);
   } else {
-    set_padding(p, arguments.padding, rank);
+    set_padding(p, arguments.padding, rank, kTransposedPaddings);
   }
   for (std::size_t a = first_axis(rank); a < 3; ++a) {
     const int64_t n = x[a + 2], extent = dilated(p, a);
@@ -372,7 +398,7 @@ Geometry pooling_geometry(const Shape& x_shape, py::handle kernel_size, py::hand
   const int rank = named ? activation_layout(layout, 0).rank : static_cast<int>(x_shape.size()) - 2;
   check_rank(rank, "x", x_shape);
   g.activations = activation_layout(layout, rank);
-  check_ndim(x_shape, g.activations, "x", named);
+  check_ndim(x_shape, g.activations, "x");
   check_sizes(x_shape, g.activations, "x");
   const auto src = canonical(x_shape, g.activations);
   ConvProblem& p = g.problem;

@@ -4,6 +4,7 @@
 
 #include "python/arrays.hpp"
 #include "python/geometry.hpp"
+#include "python/unlocked.hpp"
 
 namespace tapwise::python {
 
@@ -20,15 +21,14 @@ struct Gradients {
   template <class T>
   void run(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src, TensorView<const T> weights,
            TensorView<T> diff_src, TensorView<T> diff_weights, const Options& options) const {
-    Status status;
-    {
-      const py::gil_scoped_release unlocked;
+    raise_if_failed(unlocked([&] {
+      Status status;
       if (wanted[0]) status = backward_data<T>(p, diff_dst, weights, nullptr, diff_src, options);
       if (wanted[1] && status) status = backward_weights<T>(p, diff_dst, src, diff_weights, options);
       if (wanted[2] && status)
         status = backward_bias<T>(diff_dst, {reinterpret_cast<T*>(result[2].data()), result[2].strides[0]}, options);
-    }
-    raise_if_failed(status);
+      return status;
+    }));
   }
 
   /// (grad_input, grad_weight, grad_bias), None where not wanted.

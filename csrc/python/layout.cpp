@@ -25,7 +25,7 @@ std::string join(const std::vector<std::string>& names) {
 
 // The layout called `name` among those allowed; else an error that lists them.
 Layout find(py::handle name, const char* parameter, const std::vector<std::string>& allowed, const char* axes) {
-  const std::string wanted = as_text(name, parameter);
+  const std::string wanted = as_text(name);
   for (const auto& candidate : allowed) {
     if (candidate != wanted) continue;
     int rank = 0;
@@ -33,20 +33,24 @@ Layout find(py::handle name, const char* parameter, const std::vector<std::strin
       if (std::strchr(kSpace[3], letter) != nullptr) ++rank;
     return layout_of(candidate, rank, axes);
   }
-  value_error(parameter, " must be one of ", join(allowed), ", got \"", wanted, "\"");
+  refuse_choice(parameter, "one of " + join(allowed), name);
 }
 
 }  // namespace
 
-Layout activation_layout(py::handle name, int rank) {
-  if (name.is_none()) return layout_of(std::string("NC") + kSpace[rank], rank, kActivationAxes);
-  std::vector<std::string> allowed;
+std::vector<std::string> activation_layouts(int rank) {
+  std::vector<std::string> names;
   for (int r = 1; r <= 3; ++r) {
     if (rank != 0 && r != rank) continue;
     const std::string s = kSpace[r];
-    for (const auto& l : {"NC" + s, "N" + s + "C", "C" + s, s + "C"}) allowed.push_back(l);
+    for (const auto& l : {"NC" + s, "N" + s + "C", "C" + s, s + "C"}) names.push_back(l);
   }
-  return find(name, "layout", allowed, kActivationAxes);
+  return names;
+}
+
+Layout activation_layout(py::handle name, int rank) {
+  if (name.is_none()) return layout_of(std::string("NC") + kSpace[rank], rank, kActivationAxes);
+  return find(name, "layout", activation_layouts(rank), kActivationAxes);
 }
 
 Layout weight_layout(py::handle name, int rank, bool transposed) {

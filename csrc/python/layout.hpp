@@ -20,6 +20,9 @@ struct Layout {
   int ndim() const { return static_cast<int>(name.size()); }
 };
 
+/// The names of the layouts of activations of that rank. rank 0: of any.
+std::vector<std::string> activation_layouts(int rank);
+
 /// A layout of activations by name, or the default for the rank. rank 0: any.
 Layout activation_layout(py::handle name, int rank);
 

@@ -30,10 +30,7 @@ inline OptionalOperand optional_bias(py::handle object, const Operand& like, int
 /// None or "relu".
 inline bool as_relu(py::handle activation) {
   if (activation.is_none()) return false;
-  if (!py::isinstance<py::str>(activation))
-    type_error("activation must be None or \"relu\", got ", describe(activation));
-  if (const std::string name = as_text(activation, "activation"); name != "relu")
-    value_error("activation must be None or \"relu\", got \"", name, "\"");
+  if (as_text(activation) != "relu") refuse_choice("activation", "None or \"relu\"", activation);
   return true;
 }
 

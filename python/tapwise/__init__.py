@@ -4,7 +4,7 @@ Functions take and return NumPy arrays without copying them; see :func:`conv`. L
 :mod:`tapwise.nn`.
 """
 
-from . import cuda, nn
+from . import _core, cuda, nn
 from .control import (
     algorithm,
     available_isas,
@@ -33,7 +33,7 @@ from .losses import softmax_cross_entropy
 from .plan import Plan
 from .signal import convolve, correlate
 
-__version__: str = build_info()["version"]
+__version__: str = _core.build_info()["version"]
 
 __all__ = [
     "Explanation",

@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include "cuda/python/call.hpp"
+#include "python/unlocked.hpp"
 
 namespace tapwise::cuda {
 namespace {
@@ -70,12 +71,7 @@ class Mark {
   Mark& operator=(const Mark&) = delete;
 
   void wait() const {
-    cudaError_t error = cudaSuccess;
-    {
-      const py::gil_scoped_release unlocked;
-      error = cudaEventSynchronize(event_);
-    }
-    check(error, "running on the device");
+    check(python::unlocked([&] { return cudaEventSynchronize(event_); }), "running on the device");
   }
 
   /// Between two moments of the device, both past.

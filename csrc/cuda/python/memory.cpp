@@ -4,6 +4,8 @@
 #include <list>
 #include <mutex>
 
+#include "python/unlocked.hpp"
+
 namespace tapwise::cuda {
 namespace {
 
@@ -58,10 +60,7 @@ DeviceMemory::~DeviceMemory() {
               cudaStreamWaitEvent(stream_.handle, event, 0) == cudaSuccess;
     if (event != nullptr) cudaEventDestroy(event);
   }
-  if (!ordered) {
-    const py::gil_scoped_release unlocked;
-    cudaDeviceSynchronize();
-  }
+  if (!ordered) python::unlocked([] { return cudaDeviceSynchronize(); });
   release(data_, stream_.handle);
   cudaSetDevice(before);
   cudaGetLastError();  // a destructor has nobody to tell
@@ -122,10 +121,7 @@ void drain() {
     done.splice(done.end(), keeper().kept);
   }
   for (const Kept& k : done) {
-    {
-      const py::gil_scoped_release unlocked;
-      cudaEventSynchronize(k.event);
-    }
+    python::unlocked([&] { return cudaEventSynchronize(k.event); });
     cudaEventDestroy(k.event);
   }
   cudaGetLastError();

@@ -1,6 +1,7 @@
 // The extension module tapwise._cuda. As _core's, its functions take every argument by position; tapwise/cuda.py gives
 // them their signatures, and sees that there is a device.
 #include "cuda/python/call.hpp"
+#include "python/unlocked.hpp"
 
 PYBIND11_MODULE(_cuda, m, pybind11::mod_gil_not_used()) {
   using namespace tapwise::cuda;
@@ -8,11 +9,7 @@ PYBIND11_MODULE(_cuda, m, pybind11::mod_gil_not_used()) {
   m.def("device_count", device_count);
   m.def("synchronize", [](pybind11::handle stream) {
     const Stream s = as_stream(stream);
-    cudaError_t error = cudaSuccess;
-    {
-      const pybind11::gil_scoped_release unlocked;
-      error = cudaStreamSynchronize(s.handle);
-    }
+    const cudaError_t error = tapwise::python::unlocked([&] { return cudaStreamSynchronize(s.handle); });
     sweep();
     check(error, "running on the device");
   });

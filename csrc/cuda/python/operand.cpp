@@ -99,7 +99,7 @@ DeviceOperand from_cuda_array_interface(py::handle object, const char* name, con
   const auto d = py::reinterpret_borrow<py::dict>(interface);
   DeviceOperand o;
   o.name = name;
-  const auto typestr = python::as_text(entry(d, "typestr", name, true), "typestr");
+  const auto typestr = python::as_text(entry(d, "typestr", name, true));
   if (typestr != "<f4" && typestr != "<f8") wrong_dtype(name, "\"" + typestr + "\"");
   if (!entry(d, "mask", name, false).is_none()) type_error(name, " must not be a masked array");
   o.is_double = typestr == "<f8";

@@ -1,5 +1,7 @@
 #include "cuda/python/runtime.hpp"
 
+#include "python/unlocked.hpp"
+
 namespace tapwise::cuda {
 namespace {
 
@@ -105,8 +107,7 @@ void wait_for(const Stream& waiting, const Stream& first) {
   cudaEvent_t event = nullptr;
   cudaError_t error = cudaSuccess;
   if (!first.reachable()) {
-    const py::gil_scoped_release unlocked;
-    error = cudaDeviceSynchronize();
+    error = python::unlocked([] { return cudaDeviceSynchronize(); });
   } else {
     error = cudaEventCreateWithFlags(&event, cudaEventDisableTiming);
     if (error == cudaSuccess) error = cudaEventRecord(event, first.handle);
