@@ -159,7 +159,9 @@ def suffix(request: pytest.FixtureRequest) -> str:
 def test_files_give_back_what_was_saved(tmp_path: Path, suffix: str) -> None:
     model, path = nn.Sequential(Statistics(3), nn.Conv2d(1, 2, 3, seed=0)), tmp_path / f"net{suffix}"
     path.write_bytes(b"an older file")
-    model.save(str(path))
+    with open(path, "rb") as older:
+        model.save(str(path))
+        assert older.read() == b"an older file"  # replaced, not written over
     fresh = nn.Sequential(Statistics(), nn.Conv2d(1, 2, 3, seed=1))
     fresh.load(nn.load(path))
     assert list(fresh.state) == list(model.state)
