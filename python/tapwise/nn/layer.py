@@ -44,7 +44,7 @@ class Layer:
     Their arrays get PyTorch's names: "conv1.weight", "blocks.0.weight", "heads.a.bias". One layer has one place in a
     network: a second `forward` overwrites what `backward` needs of the first.
 
-    Also overridden where needed: `output_shape`, if the result has another shape than the input.
+    `output_shape` is the shape of the input unless overridden; a layer that holds layers has to say it itself.
 
     Training is for one thread a model, because `forward` leaves on the layer what `backward` needs; `predict` is safe
     from any number of threads. Arrays are remembered, not copied: between `forward` and `backward`, don't change input
