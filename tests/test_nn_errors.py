@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -78,3 +79,44 @@ def test_data_that_does_not_fit_is_refused_and_changes_nothing() -> None:
 def test_max_pool_2d_refuses_what_is_not_a_batch_of_images() -> None:
     with pytest.raises(ValueError):
         nn.MaxPool2d(2)(normal((3, 8, 8), 0))
+
+
+@each_layer
+@pytest.mark.parametrize("value", [5, [1.0, 2.0], None], ids=repr)
+def test_what_is_no_array_is_refused_by_the_public_name(
+    make: Callable[[], nn.Layer], shape: tuple[int, ...], value: Any
+) -> None:
+    layer = make()
+    name = type(layer).__name__
+    for call in (layer, layer.forward, layer.predict):
+        with pytest.raises(TypeError, match=rf"{name} expects x to be an array, got {type(value).__name__}"):
+            call(value)
+    layer.forward(normal(shape, 0))
+    with pytest.raises(TypeError, match=rf"{name} expects grad to be an array, got {type(value).__name__}"):
+        layer.backward(value)
+
+
+def test_images_of_another_dtype_are_told_what_to_do() -> None:
+    images = normal((1, 3, 5, 5), 0)
+    for layer, x in [(nn.Conv2d(3, 4, 3), images), (nn.Dense(5, 2), images[0, 0])]:
+        message = rf"{type(layer).__name__} expects x of float32, got float64: pass x\.astype\(numpy\.float32\), "
+        with pytest.raises(TypeError, match=message + r"or make the layer with dtype=numpy\.float64$"):
+            layer(x)
+    layer = nn.Dense(5, 2)
+    layer.forward(np.zeros((1, 5), np.float32))
+    with pytest.raises(TypeError, match=r"Dense expects grad of float32, got float64: pass grad\.astype"):
+        layer.backward(np.zeros((1, 2)))
+    with pytest.raises(TypeError, match=r"Conv2d expects x of float32, got uint8: pass x\.astype\(numpy\.float32\)$"):
+        nn.Conv2d(3, 4, 3)(images.astype(np.uint8))
+
+
+@pytest.mark.parametrize("name", ["Conv1d", "Conv2d", "Conv3d", "Dense", "MaxPool2d", "Flatten", "ReLU"])
+def test_wrong_arguments_are_blamed_on_the_public_class(name: str) -> None:
+    with pytest.raises(TypeError, match=rf"^{name}(\.__init__)?\(\) (got an unexpected|takes no)"):
+        getattr(nn, name)(3, 4, 3, color="red")
+    if name.startswith("Conv"):
+        with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) missing 2 required"):
+            getattr(nn, name)(3)
+        parameters = inspect.signature(getattr(nn, name)).parameters
+        assert list(parameters)[:4] == ["in_channels", "out_channels", "kernel_size", "stride"]
+        assert parameters["dtype"].default is np.float32

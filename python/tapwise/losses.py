@@ -11,33 +11,62 @@ from numpy.typing import ArrayLike, NDArray
 def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, NDArray[np.floating[Any]]]:
     """Mean of -log(softmax(logits)[label]) over a batch, and its gradient.
 
-    logits  (N, classes), float32 or float64: one score per class, of any size and sign
-    labels  (N,), integers from 0 to classes - 1: the right class of each row
+    Parameters
+    ----------
+    logits : (N, classes) float32 or float64
+        One score per class, of any size and sign.
+    labels : (N,) integers from 0 to classes - 1
+        The right class of each row.
 
-    Returns the loss as a float and the gradient of this mean with respect to the logits, an
-    array like `logits`: (softmax(logits) - one_hot(labels)) / N. An empty batch gives 0.0.
+    Returns
+    -------
+    loss : float
+        An empty batch gives 0.0.
+    grad : array like `logits`
+        The gradient of the loss by the logits: (softmax(logits) - one_hot(labels)) / N.
 
+    Raises
+    ------
+    TypeError
+        Logits of another dtype, or labels that are no integers.
+    ValueError
+        Other shapes, or labels out of range.
+
+    Notes
+    -----
     The largest score of a row is subtracted before anything is exponentiated. It cancels in the
     softmax and keeps exp from overflowing; the log of the chosen probability is never taken, so
-    one that underflows costs no accuracy.
+    one that underflows costs no accuracy. A loss beyond the range of the logits' dtype is inf, its
+    gradient finite and right. A NaN, or an infinite largest score, makes the loss NaN, and of the
+    gradient its own row. Nothing warns.
     Source: P. Blanchard, D. J. Higham, N. J. Higham, "Accurately computing the log-sum-exp and
     softmax functions", IMA Journal of Numerical Analysis 41(4), 2021.
 
-    Raises TypeError for other dtypes, ValueError for other shapes and for labels out of range.
+    Examples
+    --------
+    >>> import numpy as np, tapwise
+    >>> logits = np.log(np.array([[1.0, 1.0, 2.0]]))  # probabilities 1/4, 1/4, 1/2
+    >>> loss, grad = tapwise.softmax_cross_entropy(logits, [2])
+    >>> round(loss, 6) == round(float(np.log(2)), 6)
+    True
+    >>> grad.round(6)
+    array([[ 0.25,  0.25, -0.5 ]])
     """
     logits, labels = _check(np.asarray(logits), np.asarray(labels))
     n = len(logits)
     if n == 0:
         return 0.0, np.zeros_like(logits)
     rows = np.arange(n)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    grad = np.exp(shifted)
-    total = grad.sum(axis=1)
-    losses = np.log(total) - shifted[rows, labels]
-    grad /= total[:, np.newaxis]
-    grad[rows, labels] -= 1
-    grad /= n
-    return float(losses.mean(dtype=np.float64)), grad
+    # Scores too far apart for the dtype differ by infinity, which is as good as they differ by.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        grad = np.exp(shifted)
+        total = grad.sum(axis=1)
+        losses = np.log(total) - shifted[rows, labels]
+        grad /= total[:, np.newaxis]
+        grad[rows, labels] -= 1
+        grad /= n
+        return float(losses.mean(dtype=np.float64)), grad
 
 
 def _check(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[np.floating[Any]], NDArray[np.integer[Any]]]:

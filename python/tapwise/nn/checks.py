@@ -1,4 +1,4 @@
-"""Checks of the constructors' arguments. What depends on the data is checked by the functions."""
+"""Checks of the layers' arguments. What depends on the shape of the data is checked by the functions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from ..types import DType, IntOrInts
+from ..types import Array, DType, IntOrInts
+
+
+def as_array(layer: str, name: str, value: Any) -> Array:
+    """Return `value` as the NumPy array that it is, or whose memory it shows; nothing is copied."""
+    if hasattr(value, "__array_interface__"):
+        return np.asarray(value)
+    if hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value)
+    raise TypeError(f"{layer} expects {name} to be an array, got {type(value).__name__}; numpy.asarray makes one")
+
+
+def same_dtype(layer: str, name: str, value: Array, dtype: np.dtype[Any]) -> None:
+    """Refuse data of another dtype than the layer's parameters."""
+    if value.dtype != dtype:
+        fix = f"pass {name}.astype(numpy.{dtype})"
+        if value.dtype in (np.float32, np.float64):
+            fix += f", or make the layer with dtype=numpy.{value.dtype}"
+        raise TypeError(f"{layer} expects {name} of {dtype}, got {value.dtype}: {fix}")
 
 
 def positive_int(name: str, value: Any) -> int:

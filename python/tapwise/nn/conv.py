@@ -10,7 +10,7 @@ import numpy as np
 from .. import functions
 from ..types import Activation, Array, DType, IntOrInts, Padding
 from .checks import per_axis, positive_int
-from .describe import kernel, options
+from .describe import kernel, method_of, options
 from .layer import Shape
 from .weighted import Gradients, Needs, Seed, WeightedLayer
 
@@ -26,6 +26,11 @@ _DEFAULTS: dict[str, Any] = {
 
 class _Conv(WeightedLayer):
     _rank: ClassVar[int]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__init__" not in vars(cls):
+            cls.__init__ = method_of(cls.__qualname__, cls.__init__)  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -89,9 +94,21 @@ class _Conv(WeightedLayer):
 
 
 class Conv1d(_Conv):
-    """Convolution along one axis: :func:`tapwise.conv1d` with a weight of its own. See `Conv2d`.
+    """Convolution along one axis: :func:`tapwise.conv1d` with a weight of its own.
 
-    forward: x (N, C, W) -> y (N, O, W'), or in the named `layout`, e.g. "NWC".
+    params   weight (out_channels, in_channels / groups, kernel_size), bias (out_channels,)
+    forward  x (N, C, W) -> y (N, O, W'), or in the named `layout`, e.g. "NWC"
+
+    Arguments and errors are those of `Conv2d`; padding may be "causal", too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapwise import nn
+    >>> layer = nn.Conv1d(1, 1, 2, padding="causal", bias=False)
+    >>> layer.params["weight"][...] = [[[10, 1]]]
+    >>> layer.forward(np.array([[[1, 2, 3]]], np.float32))
+    array([[[ 1., 12., 23.]]], dtype=float32)
     """
 
     _rank = 1
@@ -107,24 +124,57 @@ class Conv2d(_Conv):
     params   weight (out_channels, in_channels / groups, *kernel_size), bias (out_channels,)
     forward  x (N, C, H, W) -> y (N, O, H', W'), or in the named `layout`, e.g. "NHWC"
 
-    kernel_size, stride, dilation: an int, or one per axis. padding, groups, flip, layout: as in
-    :func:`tapwise.conv2d`; flip=True is true convolution, flip=False (the default) correlation.
-    activation="relu" fuses ReLU into the store. dtype: float32 or float64; inputs must have it.
-    The weight is drawn from ``np.random.default_rng(seed)`` for ReLU networks, by the method of
-    He et al., "Delving Deep into Rectifiers", ICCV 2015 (see `he_normal`); biases start at zero.
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    kernel_size, stride, dilation : int or one per axis
+    padding, groups, flip, layout
+        As in :func:`tapwise.conv2d`; flip=True is true convolution, flip=False correlation.
+    bias : bool
+    activation : None or "relu"
+        Fused into the store.
+    dtype : float32 or float64
+        Inputs must have it.
+    seed : int, numpy.random.Generator or None
+        The weight is drawn from ``numpy.random.default_rng(seed)`` for ReLU networks, by the method of He et al.,
+        "Delving Deep into Rectifiers", ICCV 2015 (see `he_normal`); biases start at zero.
 
-    Raises ValueError or TypeError, naming the argument, for sizes below 1, groups that don't
-    divide the channels, a kernel_size of the wrong length, or an unknown activation or dtype;
-    the rest of the geometry is checked against the data by `forward`.
+    Raises
+    ------
+    ValueError, TypeError
+        Sizes below 1, groups that don't divide the channels, a kernel_size of the wrong length, or an unknown
+        activation or dtype; the rest of the geometry is checked against the data by `forward`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapwise import nn
+    >>> layer = nn.Conv2d(3, 8, 5, padding="same", activation="relu", seed=0)
+    >>> images = np.zeros((2, 3, 32, 32), np.float32)
+    >>> y = layer.forward(images)
+    >>> y.shape
+    (2, 8, 32, 32)
+    >>> layer.backward(np.ones_like(y)).shape, layer.grads["weight"].shape
+    ((2, 3, 32, 32), (8, 3, 5, 5))
     """
 
     _rank = 2
 
 
 class Conv3d(_Conv):
-    """Convolution over volumes: :func:`tapwise.conv3d` with a weight of its own. See `Conv2d`.
+    """Convolution over volumes: :func:`tapwise.conv3d` with a weight of its own.
 
-    forward: x (N, C, D, H, W) -> y (N, O, D', H', W'), or in the named `layout`, e.g. "NDHWC".
+    params   weight (out_channels, in_channels / groups, *kernel_size), bias (out_channels,)
+    forward  x (N, C, D, H, W) -> y (N, O, D', H', W'), or in the named `layout`, e.g. "NDHWC"
+
+    Arguments and errors are those of `Conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapwise import nn
+    >>> nn.Conv3d(1, 4, (1, 3, 3)).forward(np.zeros((2, 1, 5, 8, 8), np.float32)).shape
+    (2, 4, 5, 6, 6)
     """
 
     _rank = 3

@@ -17,11 +17,26 @@ class Dense(WeightedLayer):
     params   weight (out_features, in_features), bias (out_features,)
     forward  x (N, in_features) -> y (N, out_features)
 
-    activation="relu" fuses ReLU into the store. dtype: float32 or float64; inputs must have it.
-    The weight is drawn from ``np.random.default_rng(seed)`` as in `Conv2d`; biases start at zero.
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias, activation, dtype, seed
+        As in `Conv2d`.
 
-    Raises ValueError or TypeError, naming the argument, for sizes below 1 and an unknown
-    activation or dtype.
+    Raises
+    ------
+    ValueError, TypeError
+        Sizes below 1, or an unknown activation or dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapwise import nn
+    >>> layer = nn.Dense(3, 2, dtype=np.float64)
+    >>> layer.params["weight"][...] = [[1, 2, 3], [4, 5, 6]]
+    >>> layer.forward(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]]))
+    array([[ 1.,  4.],
+           [ 5., 11.]])
     """
 
     def __init__(

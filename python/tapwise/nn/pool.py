@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from .. import functions, layers
 from ..types import Array, IntOrInts
 from .checks import per_axis
 from .describe import kernel, options
-from .layer import Layer, Shape
+from .layer import Layer, Saved, Shape
 
 
 class MaxPool2d(Layer):
@@ -18,8 +16,31 @@ class MaxPool2d(Layer):
 
     forward  x (N, C, H, W) -> y (N, C, H', W'), or in the named `layout`, e.g. "NHWC"
 
-    stride is the kernel_size unless given, so that windows don't overlap; padding, dilation and
-    layout are as in :func:`tapwise.max_pool`. The gradient of an output goes to the input that won.
+    The gradient of an output goes to the input that won, the first of equals.
+
+    Parameters
+    ----------
+    kernel_size : int or one per axis
+    stride : int or one per axis, optional
+        The kernel_size unless given, so that windows don't overlap.
+    padding, dilation, layout
+        As in :func:`tapwise.max_pool`, and checked against the data by `forward`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A kernel_size below 1 or of the wrong length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from tapwise import nn
+    >>> layer = nn.MaxPool2d(2)
+    >>> layer.forward(np.array([[[[1.0, 7, 2, 3], [5, 4, 9, 8]]]]))
+    array([[[[7., 9.]]]])
+    >>> layer.backward(np.array([[[[10.0, 20]]]]))
+    array([[[[ 0., 10.,  0.,  0.],
+             [ 0.,  0., 20.,  0.]]]])
     """
 
     def __init__(
@@ -31,7 +52,6 @@ class MaxPool2d(Layer):
         dilation: IntOrInts = 1,
         layout: str | None = None,
     ) -> None:
-        super().__init__()
         # Two entries, even for an int: the functions then refuse inputs that aren't images.
         self.kernel_size = per_axis("kernel_size", kernel_size, 2)
         self.geometry: dict[str, Any] = {
@@ -41,16 +61,16 @@ class MaxPool2d(Layer):
             "layout": layout,
         }
 
-    def _forward(self, x: Array) -> tuple[Array, tuple[Array, ...]]:
+    def _forward(self, x: Array) -> tuple[Array, Saved]:
         layout = self.geometry["layout"] or "NCHW"
-        if np.ndim(x) != len(layout):
+        if x.ndim != len(layout):
             raise ValueError(
-                f'x must have {len(layout)} axes in layout "{layout}", got shape {np.shape(x)}'
-                + ('; without a batch axis, pass layout="CHW"' if np.ndim(x) == 3 and len(layout) == 4 else "")
+                f'x must have {len(layout)} axes in layout "{layout}", got shape {x.shape}'
+                + ('; without a batch axis, pass layout="CHW"' if x.ndim == 3 and len(layout) == 4 else "")
             )
         return layers.max_pool(x, self.kernel_size, **self.geometry), (x,)
 
-    def _backward(self, grad: Array, saved: tuple[Array, ...], needs_input_grad: bool) -> Array | None:
+    def _backward(self, grad: Array, saved: Saved, needs_input_grad: bool) -> Array | None:
         if not needs_input_grad:
             return None
         return layers.max_pool_grad(grad, saved[0], self.kernel_size, **self.geometry)

@@ -11,18 +11,32 @@ def untied_param_count(layer: Layer, input_shape: Sequence[int]) -> int:
     """How many parameters `layer` would have if its neurons shared none, biases included.
 
     A convolution uses one filter, and one bias, at all positions of a feature map. Without that
-    sharing (a "locally connected" layer), every output neuron has its own copy:
+    sharing (a "locally connected" layer), every output neuron has its own copy. Dense layers share
+    nothing and count as they are; pooling and ReLU count zero; a `Sequential` counts the sum.
 
-        >>> layer = Conv2d(3, 96, 11, stride=4)
-        >>> layer.num_params  # 96 filters of 11*11*3 weights, 96 biases
-        34944
-        >>> untied_param_count(layer, (3, 227, 227))  # 55*55*96 neurons of 11*11*3 weights + 1
-        105705600
+    Parameters
+    ----------
+    layer : Layer
+    input_shape : tuple of ints
+        That of one input, or of a batch; its batch size is ignored.
 
-    Dense layers share nothing and count as they are; pooling and ReLU count zero; a `Sequential`
-    counts the sum. `input_shape` is that of one input, or of a batch; its batch size is ignored.
+    Raises
+    ------
+    TypeError
+        Not a layer.
+    ValueError
+        `layer` cannot take such an input.
+    NotImplementedError
+        A layer of the user's that holds layers: only it knows the shapes of their inputs.
 
-    Raises ValueError where `layer` cannot take such an input.
+    Examples
+    --------
+    >>> from tapwise import nn
+    >>> layer = nn.Conv2d(3, 96, 11, stride=4)
+    >>> layer.num_params  # 96 filters of 11*11*3 weights, 96 biases
+    34944
+    >>> nn.untied_param_count(layer, (3, 227, 227))  # 55*55*96 neurons of 11*11*3 weights + 1
+    105705600
     """
     if not isinstance(layer, Layer):
         raise TypeError(f"layer expects a tapwise.nn layer, got {layer!r}")

@@ -8,10 +8,10 @@ import numpy as np
 
 from .. import layers
 from ..types import Activation, Array, DType
-from .checks import float_dtype
+from .checks import float_dtype, same_dtype
 from .describe import options
 from .initializers import he_normal
-from .layer import Layer, Shape
+from .layer import Layer, Saved, Shape
 
 Seed: TypeAlias = "int | np.random.Generator | None"
 Needs: TypeAlias = tuple[bool, bool, bool]
@@ -34,23 +34,13 @@ class WeightedLayer(Layer):
         dtype: DType,
         seed: Seed,
     ) -> None:
-        super().__init__()
         if activation not in (None, "relu"):
             raise ValueError(f'activation expects None or "relu", got {activation!r}')
         dtype = float_dtype(dtype)
         self.activation = activation
-        self._params = {"weight": he_normal(weight_shape, dtype=dtype, seed=seed)}
+        self.add_param("weight", he_normal(weight_shape, dtype=dtype, seed=seed))
         if bias:
-            self._params["bias"] = np.zeros(weight_shape[0], dtype)
-        self._grads = {name: np.zeros_like(p) for name, p in self._params.items()}
-
-    @property
-    def params(self) -> dict[str, Array]:
-        return self._params
-
-    @property
-    def grads(self) -> dict[str, Array]:
-        return self._grads
+            self.add_param("bias", np.zeros(weight_shape[0], dtype))
 
     def _linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
         """The layer's function, its activation fused into the store."""
@@ -60,12 +50,15 @@ class WeightedLayer(Layer):
         """The gradients for x, weight and bias, from that for the sum before the activation."""
         raise NotImplementedError
 
-    def _forward(self, x: Array) -> tuple[Array, tuple[Array, ...]]:
-        y = self._linear(x, self._params["weight"], self._params.get("bias"))
+    def _forward(self, x: Array) -> tuple[Array, Saved]:
+        weight = self._params["weight"]
+        same_dtype(type(self).__name__, "x", x, weight.dtype)
+        y = self._linear(x, weight, self._params.get("bias"))
         return y, (x, y)
 
-    def _backward(self, grad: Array, saved: tuple[Array, ...], needs_input_grad: bool) -> Array | None:
+    def _backward(self, grad: Array, saved: Saved, needs_input_grad: bool) -> Array | None:
         x, y = saved
+        same_dtype(type(self).__name__, "grad", grad, x.dtype)
         if self.activation == "relu":
             # The sum before the activation was never stored, and isn't needed: it is positive
             # exactly where y is.
@@ -74,7 +67,7 @@ class WeightedLayer(Layer):
         grad_input, *grads = self._linear_grad(grad, x, self._params["weight"], needs)
         for name, g in zip(("weight", "bias"), grads, strict=True):
             if g is not None:
-                self._grads[name] = g
+                self.set_grad(name, g)
         return grad_input
 
     def _describe(self) -> str:
