@@ -1,5 +1,6 @@
 """convolve and correlate against NumPy's, along one axis, and along several."""
 
+import doctest
 import importlib
 import tracemalloc
 import warnings
@@ -99,6 +100,7 @@ def test_by_hand():
         ("i4", [4097], [4097], [2**24 + 2 * 4096 + 1]),  # odd, above 2**24: not a float32
         ("i8", [94906267], [94906267], [9007199515875289]),  # odd, above 2**53: not a float64
         ("i8", [-(2**62), 1], [2, 1], [-(2**63), 2 - 2**62, 1]),
+        ("i4", [2**30, 1], [5], [2**30, 5]),
         ("u8", [2**63], [3], [2**63]),
         ("i2", [300] * 4, [300] * 4, [24464, -16608, 7856, 32320, 7856, -16608, 24464]),
         ("?", [True, False], [True, True], [True, True, False]),
@@ -325,7 +327,7 @@ def test_a_batch_is_read_where_it_lies():
 
 
 # Along all axes: outer products are filtered axis by axis, also where a is longer along one and v along another.
-@pytest.mark.parametrize("dtype", ["f8", "F", "i4", "i8", "O", "g", "Dd", "dD"])
+@pytest.mark.parametrize("dtype", ["f8", "F", "i4", "i8", "O", "g", "G", "Dd", "dD"])
 @BOTH
 def test_axis_by_axis(rng, ours, theirs, dtype):
     a_type, v_type = (dtype, dtype) if len(dtype) < 2 or dtype[1].isdigit() else dtype
@@ -353,6 +355,7 @@ def test_more_axes_than_three_if_the_filter_has_no_more(rng):
     for i in range(2):
         for j in range(4):
             equal(y[i, :, 0, j], tapwise.convolve(a[i, :, 0, j], v))
+    equal(tapwise.convolve(np.ones((1,) * 5), a), a)
 
 
 @MODES
@@ -463,3 +466,8 @@ def test_objects_keep_their_type():
     a = np.array([Decimal("0.1"), Decimal("0.2")])
     assert tapwise.convolve(a, a).tolist() == [Decimal("0.01"), Decimal("0.04"), Decimal("0.04")]
     assert tapwise.convolve(a[None], a, axis=1).tolist() == [[Decimal("0.01"), Decimal("0.04"), Decimal("0.04")]]
+
+
+def test_the_examples_of_the_docstrings():
+    done = doctest.testmod(importlib.import_module("tapwise.numpy_like"))
+    assert done.attempted >= 5 and not done.failed
