@@ -136,8 +136,10 @@ def test_no_memory_leaves_out_untouched():
 
 def test_signal_functions_speak_of_their_own_operands():
     short, long = np.ones(3, "f"), np.ones(5, "f")
-    with pytest.raises(TypeError, match="v must have the dtype of a, float32, got float64"):
-        tapwise.convolve(short, long.astype(float))
+    with pytest.raises(ValueError, match=r"^v must have as many axes as a, 1, got shape \(1, 5\)"):
+        tapwise.convolve(short, long[None])
+    with pytest.raises(ValueError, match="^out must not overlap v"):
+        tapwise.convolve(short, long, "same", out=long)
     with pytest.raises(ValueError, match=r"out must have shape \(7,\), got \(3,\)"):
         tapwise.correlate(short, long, "full", out=np.ones(3, "f"))
     with pytest.raises(TypeError, match="out must be a NumPy array"):

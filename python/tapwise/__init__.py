@@ -30,8 +30,8 @@ from .functions import (
 )
 from .layers import dense, dense_grad, max_pool, max_pool_grad, relu, relu_grad
 from .losses import softmax_cross_entropy
+from .numpy_like import convolve, correlate
 from .plan import Plan
-from .signal import convolve, correlate
 
 __version__: str = _core.build_info()["version"]
 
