@@ -1,6 +1,7 @@
 // Gradients by the input, the weight and the bias.
 #include "python/geometry.hpp"
 #include "python/gradients.hpp"
+#include "python/optional_operand.hpp"
 #include "python/unlocked.hpp"
 
 namespace tapwise::python {
@@ -64,26 +65,75 @@ py::object bias_grad(py::handle grad_object, py::handle layout_name, py::handle 
   return returned(out, y);
 }
 
+// The result of a fused ReLU, if there was one.
+OptionalOperand activated(py::handle activation, py::handle y_object, const Operand& grad) {
+  if (!as_relu(activation)) {
+    if (!y_object.is_none()) value_error("y was given, but activation is None; pass activation=\"relu\" with it");
+    return {};
+  }
+  if (y_object.is_none())
+    value_error("activation=\"relu\" needs y, the result of the forward pass with that activation; pass y=");
+  Operand y = as_operand(y_object, "y");
+  check_same_dtype(grad, y);
+  if (y.shape != grad.shape)
+    value_error("y must have the shape of grad, ", tuple_text(grad.shape), ", got ", tuple_text(y.shape));
+  return {std::move(y)};
+}
+
+template <class T>
+tapwise::Gradients<T> views_of(const Gradients& gradients, const Geometry& g) {
+  return gradients.views<T>([&](const Operand& o) { return view<T>(o, g.activations); },
+                            [&](const Operand& o) { return view<T>(o, g.weights); });
+}
+
 py::tuple backward(py::handle grad_object, py::handle x_object, py::handle weight_object, py::handle stride,
                    py::handle padding, py::handle dilation, py::handle groups, py::handle flip, py::handle layout,
                    py::handle weight_layout, py::handle needs, py::handle outs, py::handle accumulate,
-                   py::handle algorithm, py::handle threads) {
+                   py::handle activation, py::handle y_object, py::handle algorithm, py::handle threads) {
   const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x"),
                 weight = as_operand(weight_object, "weight");
   check_same_dtype(grad, x);
   check_same_dtype(grad, weight);
+  const OptionalOperand y = activated(activation, y_object, grad);
   const Geometry g =
       forward_geometry(x.shape, weight.shape, {stride, padding, dilation, groups, flip, layout, weight_layout}, 0);
   check_gradient_shape(grad.shape, g);
   const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
   check_algorithm(algorithm);
   const Gradients gradients(needs, outs, options.accumulate, {x.shape, weight.shape, {g.problem.out_channels}}, x, grad,
+                            {&grad, &x, &weight, y.pointer()});
+  dispatch(grad.is_double, [&]<class T>(T) {
+    const auto results = views_of<T>(gradients, g);
+    const auto relu_dst = y.operand ? view<const T>(*y.operand, g.activations) : TensorView<const T>{};
+    raise_if_failed(unlocked([&] {
+      return tapwise::backward<T>(g.problem, view<const T>(grad, g.activations), view<const T>(x, g.activations),
+                                  view<const T>(weight, g.weights), results, options, relu_dst);
+    }));
+  });
+  return gradients.returned();
+}
+
+py::tuple transpose_backward(py::handle grad_object, py::handle x_object, py::handle weight_object, py::handle stride,
+                             py::handle padding, py::handle output_padding, py::handle dilation, py::handle groups,
+                             py::handle flip, py::handle layout, py::handle weight_layout, py::handle needs,
+                             py::handle outs, py::handle accumulate, py::handle algorithm, py::handle threads) {
+  const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x"),
+                weight = as_operand(weight_object, "weight");
+  check_same_dtype(grad, x);
+  check_same_dtype(grad, weight);
+  const Geometry g = transposed_geometry(x.shape, weight.shape, output_padding,
+                                         {stride, padding, dilation, groups, flip, layout, weight_layout});
+  check_gradient_shape(grad.shape, g, g.src_shape());
+  const Options options{.accumulate = as_bool(accumulate, "accumulate"), .threads = as_threads(threads)};
+  check_algorithm(algorithm);
+  const Gradients gradients(needs, outs, options.accumulate, {x.shape, weight.shape, {g.problem.in_channels}}, x, grad,
                             {&grad, &x, &weight});
   dispatch(grad.is_double, [&]<class T>(T) {
-    const auto diff_src = gradients.wanted[0] ? view<T>(gradients.result[0], g.activations) : TensorView<T>{};
-    const auto diff_weights = gradients.wanted[1] ? view<T>(gradients.result[1], g.weights) : TensorView<T>{};
-    gradients.run<T>(g.problem, view<const T>(grad, g.activations), view<const T>(x, g.activations),
-                     view<const T>(weight, g.weights), diff_src, diff_weights, options);
+    const auto results = views_of<T>(gradients, g);
+    raise_if_failed(unlocked([&] {
+      return transposed_backward<T>(g.problem, view<const T>(grad, g.activations), view<const T>(x, g.activations),
+                                    view<const T>(weight, g.weights), results, options);
+    }));
   });
   return gradients.returned();
 }
@@ -95,6 +145,7 @@ void bind_gradients(py::module_& m) {
   m.def("conv_weight_grad", weight_grad);
   m.def("conv_bias_grad", bias_grad);
   m.def("conv_backward", backward);
+  m.def("conv_transpose_backward", transpose_backward);
 }
 
 }  // namespace tapwise::python

@@ -62,10 +62,10 @@ py::tuple dense_grad(py::handle grad_object, py::handle x_object, py::handle wei
   const Gradients gradients(needs, outs, options.accumulate, {x.shape, weight.shape, {p.out_channels}}, x, grad,
                             {&grad, &x, &weight});
   dispatch(grad.is_double, [&]<class T>(T) {
-    const auto diff_dst = matrix<const T>(grad);
-    const auto diff_src = gradients.wanted[0] ? matrix<T>(gradients.result[0]) : TensorView<T>{};
-    const auto diff_weights = gradients.wanted[1] ? matrix<T>(gradients.result[1]) : TensorView<T>{};
-    gradients.run<T>(p, diff_dst, matrix<const T>(x), matrix<const T>(weight), diff_src, diff_weights, options);
+    const auto results = gradients.views<T>(matrix<T>, matrix<T>);
+    raise_if_failed(unlocked([&] {
+      return backward<T>(p, matrix<const T>(grad), matrix<const T>(x), matrix<const T>(weight), results, options);
+    }));
   });
   return gradients.returned();
 }

@@ -431,7 +431,11 @@ Layout gradient_layout(const Shape& grad_shape, py::handle layout_name) {
 }
 
 void check_gradient_shape(const Shape& grad_shape, const Geometry& g) {
-  const Shape expected = arrange(g.dst_shape(), g.activations);
+  check_gradient_shape(grad_shape, g, g.dst_shape());
+}
+
+void check_gradient_shape(const Shape& grad_shape, const Geometry& g, const std::array<int64_t, 5>& output) {
+  const Shape expected = arrange(output, g.activations);
   if (grad_shape != expected)
     value_error("grad must have the shape of the output, ", tuple_text(expected), " in layout \"", g.activations.name,
                 "\", got ", tuple_text(grad_shape));

@@ -47,8 +47,9 @@ Geometry pooling_geometry(const Shape& x_shape, py::handle kernel_size, py::hand
 /// The layout of a gradient whose bias gradient is asked for.
 Layout gradient_layout(const Shape& grad_shape, py::handle layout_name);
 
-/// ValueError unless grad has the shape of the convolution's output.
+/// ValueError unless grad has the shape of the convolution's output, or of `output`.
 void check_gradient_shape(const Shape& grad_shape, const Geometry& geometry);
+void check_gradient_shape(const Shape& grad_shape, const Geometry& geometry, const std::array<int64_t, 5>& output);
 
 /// bias must have shape (channels,).
 void check_bias_shape(const Operand& bias, int64_t channels);

@@ -2,7 +2,7 @@
 
 namespace tapwise::python {
 Gradients::Gradients(py::handle needs, py::handle outs, bool accumulate, const std::array<Shape, 3>& shapes,
-                     const Operand& x, const Operand& grad, const std::array<const Operand*, 3>& inputs)
+                     const Operand& x, const Operand& grad, const std::array<const Operand*, 4>& inputs)
     : out(as_triple(outs, "out")) {
   constexpr const char* names[] = {"out[0]", "out[1]", "out[2]"};
   const auto need = as_triple(needs, "needs");
@@ -17,7 +17,8 @@ Gradients::Gradients(py::handle needs, py::handle outs, bool accumulate, const s
     }
     check_accumulate(accumulate, out[i]);
     result[i] =
-        python::result(out[i], names[i], shapes[i], *like[i], {inputs[0], inputs[1], inputs[2], given[0], given[1]});
+        python::result(out[i], names[i], shapes[i], *like[i],
+                       {inputs[0], inputs[1], inputs[2], inputs[3], given[0], given[1]});
     if (!out[i].is_none()) given[i] = &result[i];
   }
 }

@@ -4,7 +4,6 @@
 
 #include "python/arrays.hpp"
 #include "python/geometry.hpp"
-#include "python/unlocked.hpp"
 
 namespace tapwise::python {
 
@@ -13,22 +12,19 @@ struct Gradients {
   std::array<py::object, 3> out;
   std::array<Operand, 3> result;
 
-  /// Checks every out before anything is written. Shapes are those of input, weight and bias.
+  /// Checks every out before anything is written. Shapes are those of input, weight and bias;
+  /// `inputs`, up to four of them, overlap none.
   Gradients(py::handle needs, py::handle outs, bool accumulate, const std::array<Shape, 3>& shapes, const Operand& x,
-            const Operand& grad, const std::array<const Operand*, 3>& inputs);
+            const Operand& grad, const std::array<const Operand*, 4>& inputs);
 
-  /// The wanted gradients, with the GIL released.
-  template <class T>
-  void run(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src, TensorView<const T> weights,
-           TensorView<T> diff_src, TensorView<T> diff_weights, const Options& options) const {
-    raise_if_failed(unlocked([&] {
-      Status status;
-      if (wanted[0]) status = backward_data<T>(p, diff_dst, weights, nullptr, diff_src, options);
-      if (wanted[1] && status) status = backward_weights<T>(p, diff_dst, src, diff_weights, options);
-      if (wanted[2] && status)
-        status = backward_bias<T>(diff_dst, {reinterpret_cast<T*>(result[2].data()), result[2].strides[0]}, options);
-      return status;
-    }));
+  /// Views of them, without data where they are not wanted. `src` and `weights` say how the first two are seen.
+  template <class T, class Src, class Weights>
+  tapwise::Gradients<T> views(Src&& src, Weights&& weights) const {
+    tapwise::Gradients<T> g;
+    if (wanted[0]) g.diff_src = src(result[0]);
+    if (wanted[1]) g.diff_weights = weights(result[1]);
+    if (wanted[2]) g.diff_bias = {reinterpret_cast<T*>(result[2].data()), result[2].strides[0]};
+    return g;
   }
 
   /// (grad_input, grad_weight, grad_bias), None where not wanted.

@@ -26,6 +26,7 @@ from .functions import (
     conv_input_grad,
     conv_output_shape,
     conv_transpose,
+    conv_transpose_backward,
     conv_weight_grad,
 )
 from .layers import dense, dense_grad, max_pool, max_pool_grad, relu, relu_grad
@@ -50,6 +51,7 @@ __all__ = [
     "conv_input_grad",
     "conv_output_shape",
     "conv_transpose",
+    "conv_transpose_backward",
     "conv_weight_grad",
     "convolve",
     "correlate",

@@ -380,6 +380,8 @@ def conv_backward(
     needs: tuple[bool, bool, bool] = (True, True, True),
     out: tuple[Array | None, Array | None, Array | None] = (None, None, None),
     accumulate: bool = False,
+    activation: Activation = None,
+    y: ArrayLike | None = None,
     algorithm: str = "auto",
     threads: int | None = None,
     device: str = "cpu",
@@ -389,6 +391,12 @@ def conv_backward(
     Parameters
     ----------
     grad : (N, O, \\*output)
+        The gradient by the result, of exactly its shape.
+    activation : None or "relu"
+        What the forward pass was given. With ``"relu"``, `grad` is the gradient by the activated result, and ReLU's
+        gradient is taken on the way: `grad` counts as zero where `y` is.
+    y : (N, O, \\*output), optional
+        The result of that forward pass; needed with ``activation="relu"``, and only then.
     needs : three bools
         Which of the gradients by input, weight and bias to compute.
     out : three arrays or None
@@ -407,6 +415,10 @@ def conv_backward(
 
         if not isinstance(out, tuple | list) or len(out) != 3:
             raise ValueError(f"out must be a tuple of three, for the input, the weight and the bias, got {out!r}")
+        if activation == "relu" and y is not None:
+            grad = _core.relu_grad(grad, y, None, threads)
+        elif activation is not None or y is not None:
+            raise ValueError(f'activation and y must be None, or "relu" and the result, got {activation!r} and {y!r}')
         outs = dict(zip(("out[0]", "out[1]", "out[2]"), out, strict=True))
         gradients = _staging.run_all(
             "conv_backward", {"grad": grad, "x": x, "weight": weight}, outs, ("x", None, None),
@@ -416,7 +428,48 @@ def conv_backward(
         return gradients[0], gradients[1], gradients[2]
     return _core.conv_backward(
         grad, x, weight, stride, padding, dilation, groups, flip, layout, weight_layout, needs,
-        out, accumulate, algorithm, threads,
+        out, accumulate, activation, y, algorithm, threads,
+    )  # fmt: skip
+
+
+def conv_transpose_backward(
+    grad: ArrayLike,
+    x: ArrayLike,
+    weight: ArrayLike,
+    *,
+    stride: IntOrInts = 1,
+    padding: Padding = 0,
+    output_padding: IntOrInts = 0,
+    dilation: IntOrInts = 1,
+    groups: int = 1,
+    flip: bool = False,
+    layout: str | None = None,
+    weight_layout: str | None = None,
+    needs: tuple[bool, bool, bool] = (True, True, True),
+    out: tuple[Array | None, Array | None, Array | None] = (None, None, None),
+    accumulate: bool = False,
+    algorithm: str = "auto",
+    threads: int | None = None,
+) -> tuple[Array | None, Array | None, Array | None]:
+    """All gradients of ``conv_transpose(x, weight, bias, ...)``.
+
+    Parameters
+    ----------
+    grad : (N, O, \\*output)
+        The gradient by the result, of exactly its shape.
+    x : (N, I, \\*space)
+    weight : (I, O / groups, \\*kernel)
+    needs, out, accumulate : as in :func:`conv_backward`
+
+    The other arguments and the errors are those of :func:`conv_transpose`.
+
+    Returns
+    -------
+    (grad_input, grad_weight, grad_bias), None where not needed
+    """
+    return _core.conv_transpose_backward(
+        grad, x, weight, stride, padding, output_padding, dilation, groups, flip, layout, weight_layout,
+        needs, out, accumulate, algorithm, threads,
     )  # fmt: skip
 
 
