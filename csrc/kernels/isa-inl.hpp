@@ -21,6 +21,7 @@ constexpr int kVectorBytes = TAPWISE_VECTOR_BYTES;
 #include "copy-inl.hpp"
 #include "map-inl.hpp"
 #include "peak-inl.hpp"
+#include "pool-inl.hpp"
 #include "reduce-inl.hpp"
 #include "tile-inl.hpp"
 
@@ -70,7 +71,8 @@ constexpr Kernels<T> make_kernels() {
   k.add_columns = add_columns<T>;
   k.relu = relu<T>;
   k.relu_grad = relu_grad<T>;
-  k.maximum = maximum<T>;
+  k.max_window = max_window<T>;
+  k.mean_window = mean_window<T>;
   k.triad = triad<T>;
   k.fma_loop = fma_loop<T>;
   return k;

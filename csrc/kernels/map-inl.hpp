@@ -39,14 +39,6 @@ void relu_grad(const Map& m) {
 }
 
 template <class T>
-void maximum(const Map& m) {
-  map<T>(m, [](Vec<T> a, Vec<T>, Vec<T> dst) __attribute__((always_inline)) {
-    const auto keep = (dst.value >= a.value) | (dst.value != dst.value);  // a NaN once seen stays
-    return Vec<T>{keep ? dst.value : a.value};
-  });
-}
-
-template <class T>
 void triad(const Map& m) {
   map<T>(m, [](Vec<T> a, Vec<T> b, Vec<T>) __attribute__((always_inline)) {
     a.multiply_add(b, Vec<T>::broadcast(T(0.5)));

@@ -81,6 +81,25 @@ struct Map {
   int64_t count;
 };
 
+/// A run of outputs whose windows meet the same taps: output i's tap k is the number at src + i * src_step + taps[k].
+struct Window {
+  byte* dst;
+  int64_t dst_step;
+  const byte* src;
+  int64_t src_step;
+  const int64_t* taps;
+  int tap_count;
+  bool more;  // dst holds what earlier taps gave
+  int64_t count;
+
+  double divisor;  // of a mean
+
+  byte* winners;  // null, or where the index of the first largest goes: first_index + i * index_step + tap_index[k]
+  int64_t winners_step;
+  const int64_t* tap_index;
+  int64_t first_index, index_step;
+};
+
 enum class Operand { broadcast, wide, dot };
 inline constexpr int kOperands = 3;
 inline constexpr int kVectorCounts = 3;  // 1, 2 or 4 vectors wide
@@ -95,7 +114,8 @@ struct Kernels {
   void (*add_columns)(const Sum&);         // dst[row] (+)= sum over cols, cols dense
   void (*relu)(const Map&);                // dst = max(0, a)
   void (*relu_grad)(const Map&);           // dst = b <= 0 ? 0 : a
-  void (*maximum)(const Map&);             // dst = max(dst, a), NaN wins
+  void (*max_window)(const Window&);       // dst = the largest of its window, NaN above all
+  void (*mean_window)(const Window&);      // dst = the sum of its window / divisor
   void (*triad)(const Map&);               // dst = a + b / 2, to measure bandwidth
   double (*fma_loop)(int64_t iterations);  // returns the operations done
 };
