@@ -79,7 +79,7 @@ Status check_backward_bias(const TensorView<const T>& diff_dst, const VectorView
 }  // namespace TAPWISE_PRIVATE
 
 template <class T>
-Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T> weights, VectorView<const T> bias,
+Status forward(const ConvProblem& p, ConstTensorView<T> src, ConstTensorView<T> weights, ConstVectorView<T> bias,
                TensorView<T> dst, const Options& options) noexcept {
   if (Status s = check_forward(p, src, weights, bias, dst); !s) return s;
   Status status;
@@ -98,8 +98,8 @@ Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T
 }
 
 template <class T>
-Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> weights,
-                     VectorView<const T> bias, TensorView<T> diff_src, const Options& options) noexcept {
+Status backward_data(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> weights,
+                     ConstVectorView<T> bias, TensorView<T> diff_src, const Options& options) noexcept {
   if (Status s = check_backward_data(p, diff_dst, weights, bias, diff_src); !s) return s;
   Status status;
   const auto* table = active_table(status);
@@ -109,7 +109,7 @@ Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorV
 }
 
 template <class T>
-Status backward_weights(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
+Status backward_weights(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> src,
                         TensorView<T> diff_weights, const Options& options) noexcept {
   if (Status s = check_backward_weights(p, diff_dst, src, diff_weights); !s) return s;
   Status status;
@@ -128,8 +128,8 @@ Status backward_bias(TensorView<const T> diff_dst, VectorView<T> diff_bias, cons
 }
 
 template <class T>
-Status backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
-                TensorView<const T> weights, const Gradients<T>& g, const Options& options) noexcept {
+Status backward(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> src, ConstTensorView<T> weights,
+                const Gradients<T>& g, const Options& options) noexcept {
   const bool wants[] = {g.diff_src.data != nullptr, g.diff_weights.data != nullptr, g.diff_bias.data != nullptr};
   const VectorMemory diff_bias = memory_of(g.diff_bias, p.out_channels);
   const Options fixed = resolved(options);

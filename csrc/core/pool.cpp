@@ -122,7 +122,7 @@ inline Spatial space(const std::array<int64_t, 5>& stride) { return {stride[2], 
 }  // namespace TAPWISE_PRIVATE
 
 template <class T>
-Status max_pool(const ConvProblem& p, TensorView<const T> src, TensorView<T> dst, const Options& options) {
+Status max_pool(const ConvProblem& p, ConstTensorView<T> src, TensorView<T> dst, const Options& options) {
   if (Status s = check_pooling(p); !s) return s;
   if (Status s = check_view("src", src, src_shape(p), Use::read); !s) return s;
   if (Status s = check_view("dst", dst, dst_shape(p), Use::write); !s) return s;
@@ -143,7 +143,7 @@ Status max_pool(const ConvProblem& p, TensorView<const T> src, TensorView<T> dst
 }
 
 template <class T>
-Status max_pool_backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
+Status max_pool_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> src,
                          TensorView<T> diff_src, const Options& options) {
   if (Status s = check_pooling(p); !s) return s;
   if (Status s = check_view("diff_dst", diff_dst, dst_shape(p), Use::read); !s) return s;

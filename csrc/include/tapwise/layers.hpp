@@ -30,12 +30,12 @@ TAPWISE_FUNCTION Status relu_backward(const std::vector<std::int64_t>& shape, co
 /// dst (N, C, *dst): the maximum of each window of src; padding never wins, a NaN always does. The geometry is that of
 /// a depthwise convolution with one input and output channel a group.
 template <class T>
-TAPWISE_FUNCTION Status max_pool(const ConvProblem& problem, TensorView<const T> src, TensorView<T> dst,
+TAPWISE_FUNCTION Status max_pool(const ConvProblem& problem, ConstTensorView<T> src, TensorView<T> dst,
                                  const Options& options = {});
 
 /// diff_src: each number of diff_dst goes to the first maximum (in the order of the window) of its window.
 template <class T>
-TAPWISE_FUNCTION Status max_pool_backward(const ConvProblem& problem, TensorView<const T> diff_dst,
-                                          TensorView<const T> src, TensorView<T> diff_src, const Options& options = {});
+TAPWISE_FUNCTION Status max_pool_backward(const ConvProblem& problem, ConstTensorView<T> diff_dst,
+                                          ConstTensorView<T> src, TensorView<T> diff_src, const Options& options = {});
 
 }  // namespace tapwise::inline TAPWISE_NAMESPACE
