@@ -2,13 +2,17 @@
 //
 // All of them: T is float or double, and is taken from the result where it need not be named. Views must have the
 // shapes that the problem implies, in any strides; results must not overlap operands. Everything is checked before any
-// memory is touched, and what is wrong is a Status; nothing throws, prints or ends the process. Any number of threads may call at once.
+// memory is touched, and what is wrong is a Status; nothing throws or prints. Any number of threads may call at once.
 // The same call gives the same bits for any number of threads.
 //
 //   std::vector<float> x(3 * 32 * 32), w(16 * 3 * 3 * 3), y(16 * 30 * 30);
 //   const ConvProblem problem{.in_channels = 3, .out_channels = 16, .src = {1, 32, 32}, .kernel = {1, 3, 3}};
 //   const Status status = forward(problem, dense_view(x, {1, 3, 1, 32, 32}), dense_view(w, {16, 3, 1, 3, 3}), nullptr,
 //                                 dense_view(y, {1, 16, 1, 30, 30}));
+//
+// Nothing ends the process, either. OpenMP's runtimes do where they cannot start a thread, so threads are tried out
+// first, and a call goes on with those that can be had. Left to chance is what others take between the trial and
+// OpenMP's start of its own, which GNU's runtime repeats when a caller goes from fewer threads back to more.
 #pragma once
 
 #include <cstddef>
