@@ -130,6 +130,21 @@ def test_the_one_command_of_the_readme(compiler: Compiler, tmp_path: Path) -> No
     assert "Hz" in succeed(tmp_path / "receiver")
 
 
+def test_the_program_of_the_readme(package: str, compiler: Compiler, tmp_path: Path) -> None:
+    """As it is printed, with warnings as errors, and with the CMake that is printed above it."""
+    text = (ROOT / "README.md").read_text()
+    (tmp_path / "app.cpp").write_text(text.split("```cpp\n")[1].split("```")[0])
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.21)\nproject(app CXX)\nadd_executable(app app.cpp)\n"
+        + text.split("```cmake\n")[1].split("```")[0]
+    )
+    flags = "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wconversion -Werror"
+    program = build(tmp_path, tmp_path / "build", compiler, package, flags) / "app"
+    assert succeed(program) == "27\n"
+    refused = run(program, TAPWISE_ISA="nonsense")
+    assert refused.returncode == 1 and "nonsense" in refused.stdout
+
+
 def test_header_only_files_of_different_instruction_sets(compiler: Compiler, tmp_path: Path) -> None:
     """They and two of the same live in one program, without exceptions and run-time types, and without warnings."""
     (tmp_path / "part.cpp").write_text("""
@@ -139,9 +154,9 @@ def test_header_only_files_of_different_instruction_sets(compiler: Compiler, tmp
           const float x[4] = {1, 2, 3, 4}, w[2] = {1, 1};
           float y[3] = {};
           const tapwise::ConvProblem p{.src = {1, 1, 4}, .kernel = {1, 1, 2}};
-          const auto s = tapwise::forward<float>(p, tapwise::dense_view<const float>(x, {1, 1, 1, 1, 4}),
-                                                 tapwise::dense_view<const float>(w, {1, 1, 1, 1, 2}), nullptr,
-                                                 tapwise::dense_view<float>(y, {1, 1, 1, 1, 3}));
+          const auto s = tapwise::forward(p, tapwise::dense_view(x, {1, 1, 1, 1, 4}),
+                                          tapwise::dense_view(w, {1, 1, 1, 1, 2}), nullptr,
+                                          tapwise::dense_view(y, {1, 1, 1, 1, 3}));
           return s && y[2] == 7 && tapwise::active_isa(&name) ? name : "wrong";
         }
     """)

@@ -85,7 +85,7 @@ inline Described parse(const std::string& text) {
     if (p.src[a] + p.pad_low[a] + p.pad_high[a] < extent || dst_size(p)[a] != dst)
       return fail("its output size does not follow from the others");
   }
-  if (const Status status = validate(p); !status) return fail(status.message);
+  if (const Status status = validate(p); !status) return fail(status.message());
   return result;
 }
 

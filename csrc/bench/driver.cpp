@@ -252,7 +252,7 @@ bool run_problem(const bench::Described& described, const Settings& settings) {
       good = good && right;
       std::printf("%-32s %-5s %-5s ", described.name.c_str(), kDirections[direction], last ? "last" : "first");
       if (!right) {
-        std::printf("WRONG: %s (error %.3g)\n", status.message, error);
+        std::printf("WRONG: %s (error %.3g)\n", status.message(), error);
       } else if (settings.check) {
         std::printf("right, error %.2g\n", error);
       } else {
@@ -321,7 +321,7 @@ int main(int count, char** arguments) {
   if (problems.empty() && !settings.peak) return usage("no descriptor");
   const char* isa = "";
   if (const Status status = active_isa(&isa); !status) {
-    std::fprintf(stderr, "tapwise-bench: %s\n", status.message);
+    std::fprintf(stderr, "tapwise-bench: %s\n", status.message());
     return 2;
   }
   const int threads = settings.threads > 0 ? settings.threads : get_num_threads();

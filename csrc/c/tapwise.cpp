@@ -16,10 +16,10 @@ struct tapwise_plan {
 
 namespace {
 
-thread_local char last_error[sizeof Status::message];
+thread_local char last_error[sizeof Status::text];
 
 tapwise_status returned(const Status& status) noexcept {
-  if (!status) std::memcpy(last_error, status.message, sizeof last_error);
+  if (!status) std::memcpy(last_error, status.message(), sizeof last_error);
   return static_cast<tapwise_status>(status.code);
 }
 

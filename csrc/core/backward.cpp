@@ -40,9 +40,8 @@ Status check_workspace(const ConvProblem& p, Direction direction, const TensorVi
 }  // namespace TAPWISE_PRIVATE
 
 template <class T>
-Status backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
-                TensorView<const T> weights, const Gradients<T>& g, const Options& options,
-                TensorView<const T> relu_dst) noexcept {
+Status backward(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> src, ConstTensorView<T> weights,
+                const Gradients<T>& g, const Options& options, ConstTensorView<T> relu_dst) noexcept {
   const TensorView<const T>* const y = relu_dst.data == nullptr ? nullptr : &relu_dst;
   const bool by_data = g.diff_src.data != nullptr, by_weights = g.diff_weights.data != nullptr,
              by_bias = g.diff_bias.data != nullptr;
@@ -91,8 +90,8 @@ Status backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<c
 }
 
 template <class T>
-Status transposed_backward(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
-                           TensorView<const T> weights, const Gradients<T>& g, const Options& options) noexcept {
+Status transposed_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> src,
+                           ConstTensorView<T> weights, const Gradients<T>& g, const Options& options) noexcept {
   const bool by_data = g.diff_src.data != nullptr, by_weights = g.diff_weights.data != nullptr,
              by_bias = g.diff_bias.data != nullptr;
   Options fixed = resolved(options);

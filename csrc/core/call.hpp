@@ -18,7 +18,7 @@ namespace tapwise::inline TAPWISE_NAMESPACE {
 // threads itself.
 inline constexpr double kInlineFlops = 4e6;
 
-// OpenMP ends the process where it cannot start a thread, so a request is kept to what any machine can start.
+// Every thread of a team is tried out (team.hpp) and has scratch memory, so a request is kept to what makes sense.
 inline int startable(int threads) noexcept {
   constexpr int kAnywhere = 64;
   return threads <= kAnywhere ? threads : std::min(threads, std::max(kAnywhere, 4 * available_cpus()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "check.hpp"
+#include "checked.hpp"
 #include "overlap.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {

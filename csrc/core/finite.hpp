@@ -19,7 +19,7 @@ bool all_finite(const TensorView<const T>& view) noexcept {
   using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
   constexpr Bits exponent = Bits{2 * std::numeric_limits<T>::max_exponent - 1} << (std::numeric_limits<T>::digits - 1);
   if (view.data == nullptr) return true;
-  // The axes from the smallest stride on; those that lie in memory as one are one.
+  // The axes from the smallest stride on; those that lie in memory as one are one, and broadcast ones say nothing.
   struct Run {
     std::int64_t step = sizeof(T), count = 1;
   } axes[5];
@@ -27,7 +27,7 @@ bool all_finite(const TensorView<const T>& view) noexcept {
   std::stable_sort(order, order + 5,
                    [&](std::size_t a, std::size_t b) { return std::abs(view.stride[a]) < std::abs(view.stride[b]); });
   for (const std::size_t a : order) {
-    if (view.shape[a] == 1) continue;
+    if (view.shape[a] == 1 || view.stride[a] == 0) continue;
     const bool joins = axes[last].count * axes[last].step == view.stride[a];
     if (!joins && axes[last].count > 1) ++last;
     axes[last] = {joins ? axes[last].step : view.stride[a], joins ? axes[last].count * view.shape[a] : view.shape[a]};

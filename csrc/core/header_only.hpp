@@ -7,6 +7,7 @@
 
 #include "../kernels/native.hpp"
 //
+#include "average_pool.cpp"
 #include "backward.cpp"
 #include "backward_data.cpp"
 #include "bias_gradient.cpp"
@@ -17,6 +18,7 @@
 #include "describe.cpp"
 #include "dispatch.cpp"
 #include "few_channels.cpp"
+#include "max_pool.cpp"
 #include "measure.cpp"
 #include "operations.cpp"
 #include "overlap.cpp"
@@ -24,7 +26,6 @@
 #include "parallel.cpp"
 #include "plan.cpp"
 #include "pointwise.cpp"
-#include "pool.cpp"
 #include "problem.cpp"
 #include "scratch.cpp"
 #include "weight_gradient.cpp"

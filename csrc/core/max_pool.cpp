@@ -1,25 +1,18 @@
 // Max pooling, and its gradient by the winners: those that the forward pass gave, or found again.
 #include <algorithm>
-#include <cstring>
+#include <atomic>
 
 #include "dispatch.hpp"
 #include "pool_check.hpp"
-#include "scratch.hpp"
+#include "pool_zero.hpp"
 #include "tapwise/layers.hpp"
 #include "unaligned.hpp"
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
 inline namespace TAPWISE_PRIVATE {
-// Winners that are found again are kept for so many outputs, beside their values, which nobody wants.
-constexpr int64_t kFoundAgain = 1024;
-
-// The gradient goes to planes, or to so many channels of an image, at a time: no two pieces write to one place.
-constexpr int64_t kScatteredChannels = 64;
-
-template <class T>
-int64_t found_again_bytes() {
-  return round_up(kFoundAgain * int64_t{sizeof(T)}, kCacheLine) + kFoundAgain * int64_t{sizeof(int64_t)};
-}
+// Winners are found again for so many outputs at a time, with their values, which nobody wants.
+constexpr int64_t kFoundAgain = 256;
+static_assert(kFoundAgain >= kChannelsTogether);
 
 // Where an index of a plane lies.
 struct Plane {
@@ -40,36 +33,13 @@ struct Plane {
   }
 };
 
-template <class T>
-void clear(const Windows& w, const PoolOperand<byte>& to, int64_t image, int64_t channel, int64_t channels) {
-  const bool rows = channels == 1 && to.space[2] == int64_t{sizeof(T)};
-  const bool pixels = channels > 1 && to.c == int64_t{sizeof(T)};
-  byte* const first = to.at(image, channel);
-  for (int64_t d = 0; d < w.axis[0].in; ++d)
-    for (int64_t h = 0; h < w.axis[1].in; ++h) {
-      byte* const row = first + d * to.space[0] + h * to.space[1];
-      if (rows) {
-        std::memset(row, 0, static_cast<std::size_t>(w.axis[2].in) * sizeof(T));
-        continue;
-      }
-      for (int64_t x = 0; x < w.axis[2].in; ++x) {
-        byte* const pixel = row + x * to.space[2];
-        if (pixels)
-          std::memset(pixel, 0, static_cast<std::size_t>(channels) * sizeof(T));
-        else
-          for (int64_t c = 0; c < channels; ++c) store<T>(pixel + c * to.c, T{0});
-      }
-    }
-}
-
 // What the indices of winners may be is for the caller to say; they are looked at before anything is written.
 inline bool all_inside(const Windows& w, const PoolOperand<const byte>& winners, const Options& options) {
   std::atomic<bool> inside{true};
   const auto plane = static_cast<std::uint64_t>(w.plane());
   const double work = static_cast<double>(w.batch * w.channels) * static_cast<double>(w.positions());
   for_each_window(w, options, work, [&](int64_t image, int64_t channel, const PoolRun& run) {
-    const byte* from = winners.at(image, channel);
-    for (std::size_t a = 0; a < 3; ++a) from += run.first[a] * winners.space[a];
+    const byte* const from = winners.at(image, channel, run.first);
     const int64_t step = w.by_channels ? winners.c : winners.space[2];
     bool outside = false;
     for (int64_t i = 0; i < run.count; ++i)
@@ -81,8 +51,8 @@ inline bool all_inside(const Windows& w, const PoolOperand<const byte>& winners,
 
 // to[winner of each output] += gradient of the output, for the outputs of a run.
 template <class T>
-void scatter(const Plane& plane, const byte* winners, int64_t winners_step, const byte* gradient,
-             int64_t gradient_step, byte* to, int64_t to_step, int64_t count) {
+void scatter(const Plane& plane, const byte* winners, int64_t winners_step, const byte* gradient, int64_t gradient_step,
+             byte* to, int64_t to_step, int64_t count) {
   for (int64_t i = 0; i < count; ++i) {
     byte* const at = to + i * to_step + plane.offset(load<int64_t>(winners + i * winners_step));
     store<T>(at, load<T>(at) + load<T>(gradient + i * gradient_step));
@@ -111,14 +81,10 @@ Status max_pool(const ConvProblem& p, ConstTensorView<T> src, TensorView<T> dst,
   const auto to = pool_operand(dst), index = pool_operand(winners);
   for_each_window(w, options, flops(p), [&](int64_t image, int64_t channel, const PoolRun& run) {
     kernels::Window window{};
-    window.dst = to.at(image, channel);
+    window.dst = to.at(image, channel, run.first);
     window.dst_step = w.by_channels ? to.c : to.space[2];
     window.winners_step = w.by_channels ? index.c : index.space[2];
-    if (index.data != nullptr) window.winners = index.at(image, channel);
-    for (std::size_t a = 0; a < 3; ++a) {
-      window.dst += run.first[a] * to.space[a];
-      if (index.data != nullptr) window.winners += run.first[a] * index.space[a];
-    }
+    if (index.data != nullptr) window.winners = index.at(image, channel, run.first);
     run_windows(k.max_window, w, run, from, from.at(image, channel), window);
   });
   return {};
@@ -149,57 +115,48 @@ Status max_pool_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, Cons
   const auto from = pool_operand(TensorView<const T>(src)), gradient = pool_operand(TensorView<const T>(diff_dst));
   const auto to = pool_operand(diff_src);
   const Plane plane(w, to.space);
-  const int64_t together = w.by_channels ? std::min(w.channels, kScatteredChannels) : 1;
-  const int64_t blocks = ceil_div(w.channels, together), items = w.batch * blocks;
-  const int threads = threads_for(options, flops(p), items);
-  const int64_t bytes = given ? 0 : found_again_bytes<T>();
-  const Scratch scratch(options.workspace, workspace_of(0, threads, bytes));
-  if (!scratch.status()) return scratch.status();
-  parallel_for(options.parallel, items, threads, [&](int64_t item, int thread) {
-    const int64_t image = item / blocks, channel = item % blocks * together;
-    const int64_t channels = std::min(together, w.channels - channel);
-    byte* const found = scratch.data() + thread * bytes;
+  // Winners that are not given are found again, some at a time.
+  const auto add_run = [&](const PoolRun& run, int64_t image, int64_t channel) {
+    alignas(kCacheLine) T values[kFoundAgain];
+    std::int64_t found[kFoundAgain];
+    const byte* which = reinterpret_cast<const byte*>(found);
+    if (given) {
+      which = index.at(image, channel, run.first);
+    } else {
+      kernels::Window window{};
+      window.dst = reinterpret_cast<byte*>(values);
+      window.dst_step = sizeof(T);
+      window.winners = reinterpret_cast<byte*>(found);
+      window.winners_step = sizeof(int64_t);
+      run_windows(k.max_window, w, run, from, from.at(image, channel), window);
+    }
+    const int64_t which_step = !given ? int64_t{sizeof(int64_t)} : w.by_channels ? index.c : index.space[2];
+    scatter<T>(plane, which, which_step, gradient.at(image, channel, run.first),
+               w.by_channels ? gradient.c : gradient.space[2], to.at(image, channel), w.by_channels ? to.c : 0,
+               run.count);
+  };
+  // No two pieces write to one place: a plane each, or some channels of an image.
+  for_each_block_of_channels(w, options, flops(p), [&](int64_t image, int64_t channel, int64_t channels) {
     clear<T>(w, to, image, channel, channels);
-    const auto run_part = [&](PoolRun run, int64_t first) {
-      const byte* grad = gradient.at(image, channel);
-      for (std::size_t a = 0; a < 3; ++a) grad += run.first[a] * gradient.space[a];
-      const byte* which = nullptr;
-      int64_t which_step = sizeof(int64_t);
-      if (given) {
-        which = index.at(image, channel);
-        for (std::size_t a = 0; a < 3; ++a) which += run.first[a] * index.space[a];
-        which_step = w.by_channels ? index.c : index.space[2];
-      } else {
-        kernels::Window window{};
-        window.dst = found;
-        window.dst_step = sizeof(T);
-        window.winners = found + round_up(kFoundAgain * int64_t{sizeof(T)}, kCacheLine);
-        window.winners_step = sizeof(int64_t);
-        which = window.winners;
-        run_windows(k.max_window, w, run, from, from.at(image, channel + first), window);
-      }
-      scatter<T>(plane, which, which_step, grad, w.by_channels ? gradient.c : gradient.space[2],
-                 to.at(image, channel), w.by_channels ? to.c : 0, run.count);
-    };
     for (int64_t d = 0; d < w.axis[0].out; ++d)
       for (int64_t h = 0; h < w.axis[1].out; ++h)
         for_each_run(w, d, h, channels, [&](PoolRun run) {
-          const int64_t last = run.first[2] + run.count;
-          for (; !w.by_channels && run.first[2] + kFoundAgain < last; run.first[2] += kFoundAgain) {
-            run.count = kFoundAgain;
-            run_part(run, 0);
+          const int64_t last = run.first[2] + run.count;  // of a row; channels together are fewer
+          for (; run.count > kFoundAgain; run.first[2] += kFoundAgain, run.count = last - run.first[2]) {
+            PoolRun part = run;
+            part.count = kFoundAgain;
+            add_run(part, image, channel);
           }
-          if (!w.by_channels) run.count = last - run.first[2];
-          run_part(run, 0);
+          add_run(run, image, channel);
         });
   });
   return {};
 }
 
 #if !defined(TAPWISE_HEADER_ONLY)
-#define TAPWISE_INSTANTIATE(T)                                                                                 \
-  template Status max_pool<T>(const ConvProblem&, ConstTensorView<T>, TensorView<T>, const Options&,           \
-                              TensorView<int64_t>);                                                            \
+#define TAPWISE_INSTANTIATE(T)                                                                                    \
+  template Status max_pool<T>(const ConvProblem&, ConstTensorView<T>, TensorView<T>, const Options&,              \
+                              TensorView<int64_t>);                                                               \
   template Status max_pool_backward<T>(const ConvProblem&, ConstTensorView<T>, ConstTensorView<T>, TensorView<T>, \
                                        const Options&, TensorView<const int64_t>);
 TAPWISE_INSTANTIATE(float)

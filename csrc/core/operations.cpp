@@ -10,7 +10,7 @@
 namespace tapwise::inline TAPWISE_NAMESPACE {
 
 template <class T>
-Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T> weights, VectorView<const T> bias,
+Status forward(const ConvProblem& p, ConstTensorView<T> src, ConstTensorView<T> weights, ConstVectorView<T> bias,
                TensorView<T> dst, const Options& options) noexcept {
   if (Status s = check_forward(p, src, weights, bias, dst); !s) return s;
   Status status;
@@ -20,8 +20,8 @@ Status forward(const ConvProblem& p, TensorView<const T> src, TensorView<const T
 }
 
 template <class T>
-Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> weights,
-                     VectorView<const T> bias, TensorView<T> diff_src, const Options& options) noexcept {
+Status backward_data(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> weights,
+                     ConstVectorView<T> bias, TensorView<T> diff_src, const Options& options) noexcept {
   if (Status s = check_backward_data(p, diff_dst, weights, bias, diff_src); !s) return s;
   Status status;
   const auto* table = active_table(status);
@@ -31,7 +31,7 @@ Status backward_data(const ConvProblem& p, TensorView<const T> diff_dst, TensorV
 }
 
 template <class T>
-Status backward_weights(const ConvProblem& p, TensorView<const T> diff_dst, TensorView<const T> src,
+Status backward_weights(const ConvProblem& p, ConstTensorView<T> diff_dst, ConstTensorView<T> src,
                         TensorView<T> diff_weights, const Options& options) noexcept {
   if (Status s = check_backward_weights(p, diff_dst, src, diff_weights); !s) return s;
   Status status;

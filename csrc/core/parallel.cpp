@@ -16,6 +16,8 @@
 #endif
 #if defined(_OPENMP)
 #include <omp.h>
+
+#include "team.hpp"
 #endif
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
@@ -154,7 +156,7 @@ namespace detail {
 void openmp_for(std::int64_t items, int threads, void (*body)(void*, std::int64_t, int), void* state) noexcept {
 #if defined(_OPENMP)
   threads = static_cast<int>(std::min<std::int64_t>(threads, items));
-  if (threads > 1 && !serial_after_fork()) {
+  if (threads > 1 && !serial_after_fork() && (threads = team_of(threads)) > 1) {
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
     for (std::int64_t item = 0; item < items; ++item) body(state, item, omp_get_thread_num());
     return;

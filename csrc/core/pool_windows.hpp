@@ -1,4 +1,5 @@
-// The windows of a pooling: which numbers of the input each output sees, as runs of outputs that a kernel takes at once.
+// The windows of a pooling: which numbers of the input each output sees, as runs of outputs that a kernel takes at
+// once.
 //
 // A run lies along the channels of one output position where those lie densest (channels last), else along a row of one
 // plane: there, outputs at its ends meet padding and are runs of their own.
@@ -23,6 +24,9 @@ struct PoolOperand {
   std::array<int64_t, 3> space{};
 
   Byte* at(int64_t image, int64_t channel) const { return data + image * n + channel * c; }
+  Byte* at(int64_t image, int64_t channel, const std::array<int64_t, 3>& position) const {
+    return at(image, channel) + position[0] * space[0] + position[1] * space[1] + position[2] * space[2];
+  }
 };
 
 template <class T>
@@ -45,8 +49,8 @@ struct Windows {
   int64_t positions() const { return axis[0].out * axis[1].out * axis[2].out; }
   int64_t plane() const { return axis[0].in * axis[1].in * axis[2].in; }
 
-  /// The windows of a pooling on a tensor of that size and layout. `out` may be more than the geometry gives by one: the
-  /// last window then hangs over the end.
+  /// The windows of a pooling on a tensor of that size and layout. `out` may be more than the geometry gives by one:
+  /// the last window then hangs over the end.
   template <class T>
   static Windows of(const ConvProblem& p, const Spatial& out, const TensorView<T>& src) {
     Windows w;
@@ -96,14 +100,23 @@ void for_each_run(const Windows& w, int64_t d, int64_t h, int64_t channels, Body
   }
 }
 
-/// Runs `kernel` on the windows of a run, with what is not of the window filled in by the caller: dst, divisor, winners.
-/// `src` is the channel (or the first of them) of the image.
+/// body(bytes from the plane's first number, index in the plane) for the taps of a run's first output.
+template <class Body>
+void for_each_tap(const Windows& w, const PoolRun& run, const std::array<int64_t, 3>& space, Body&& body) {
+  const auto position = [&](std::size_t a, int64_t k) { return w.axis[a].index(run.first[a], k); };
+  for (int64_t i = run.taps[0].first; i < run.taps[0].last; ++i)
+    for (int64_t j = run.taps[1].first; j < run.taps[1].last; ++j)
+      for (int64_t k = run.taps[2].first; k < run.taps[2].last; ++k) {
+        const int64_t d = position(0, i), h = position(1, j), x = position(2, k);
+        body(d * space[0] + h * space[1] + x * space[2], (d * w.axis[1].in + h) * w.axis[2].in + x);
+      }
+}
+
+/// Runs `kernel` on the windows of a run, with what is not of the window filled in by the caller: dst, divisor,
+/// winners. `src` is the channel (or the first of them) of the image.
 inline void run_windows(void (*kernel)(const kernels::Window&), const Windows& w, const PoolRun& run,
                         const PoolOperand<const byte>& s, const byte* src, kernels::Window window) {
   int64_t taps[kWindowTaps], indices[kWindowTaps];
-  const auto position = [&](std::size_t a, int64_t k) { return w.axis[a].index(run.first[a], k); };
-  // Without a tap on real input, pointers stay at the plane.
-  const bool empty = run.taps[0].size() <= 0 || run.taps[1].size() <= 0 || run.taps[2].size() <= 0;
   window.src = src;
   window.src_step = w.by_channels ? s.c : w.axis[2].stride * s.space[2];
   window.index_step = w.by_channels ? 0 : w.axis[2].stride;
@@ -122,14 +135,11 @@ inline void run_windows(void (*kernel)(const kernels::Window&), const Windows& w
     window.more = true;
     count = 0;
   };
-  for (int64_t i = run.taps[0].first; !empty && i < run.taps[0].last; ++i)
-    for (int64_t j = run.taps[1].first; j < run.taps[1].last; ++j)
-      for (int64_t k = run.taps[2].first; k < run.taps[2].last; ++k) {
-        if (count == kWindowTaps) flush(false);
-        const int64_t d = position(0, i), h = position(1, j), x = position(2, k);
-        taps[count] = d * s.space[0] + h * s.space[1] + x * s.space[2];
-        indices[count++] = (d * w.axis[1].in + h) * w.axis[2].in + x;
-      }
+  for_each_tap(w, run, s.space, [&](int64_t offset, int64_t index) {
+    if (count == kWindowTaps) flush(false);
+    taps[count] = offset;
+    indices[count++] = index;
+  });
   flush(true);
 }
 
@@ -153,8 +163,7 @@ void for_each_window(const Windows& w, const Options& options, double work, Body
     const int64_t d = item % w.axis[0].out;
     item /= w.axis[0].out;
     for (int64_t h = first; h < std::min(first + rows, w.axis[1].out); ++h)
-      for_each_run(w, d, h, channels,
-                   [&](const PoolRun& run) { body(item / planes, item % planes, run); });
+      for_each_run(w, d, h, channels, [&](const PoolRun& run) { body(item / planes, item % planes, run); });
   });
 }
 

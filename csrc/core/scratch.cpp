@@ -32,9 +32,15 @@ Memory::Memory(std::int64_t bytes) noexcept {
 Memory::~Memory() { std::free(data_); }
 
 inline namespace TAPWISE_PRIVATE {
+// Destructors of thread_local objects and functions of std::atexit may call when the block is gone. This needs no
+// destructor itself, so it is there for all of them.
+inline thread_local bool kept_is_gone = false;
+
 struct Kept {
   Memory block;
   bool lent = false;
+
+  ~Kept() { kept_is_gone = true; }
 };
 
 inline Kept& kept() noexcept {
@@ -56,11 +62,11 @@ Scratch::Scratch(const Workspace& workspace, std::int64_t bytes) noexcept {
       data_ = static_cast<std::byte*>(workspace.data);
     return;
   }
-  Kept& k = kept();
-  if (bytes > kKeptBytes || k.lent) {
+  if (kept_is_gone || bytes > kKeptBytes || kept().lent) {
     own_ = Memory(bytes);
     data_ = own_.data();
   } else {
+    Kept& k = kept();
     if (k.block.data() == nullptr || k.block.bytes() < bytes) {
       k.block = Memory();  // given back before the larger one is asked for
       k.block = Memory(bytes);

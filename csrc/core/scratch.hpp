@@ -37,7 +37,7 @@ class Memory {
 /// At least `bytes` bytes, aligned to kWorkspaceAlignment, or a status that says why not. Without a workspace the
 /// calling thread keeps one block for its next call, so that a loop of calls neither allocates nor faults pages in;
 /// blocks above kKeptBytes are given back at once. A nested request (a callback that convolves) gets a block of its
-/// own.
+/// own, and so does one of a thread that is ending.
 class Scratch {
  public:
   static constexpr std::int64_t kKeptBytes = std::int64_t{16} << 20;

@@ -9,9 +9,8 @@ TAPWISE_INLINE Vec<T> load_every(const byte* from, int64_t bytes, int count) {
     return count == size ? Vec<T>::load(from) : Vec<T>::load_partial(from, count);
   } else if constexpr (step == 2) {
     const int lanes = 2 * count - 1 - size;
-    const Vec<T> halves[2] = {
-        lanes >= 0 ? Vec<T>::load(from) : Vec<T>::load_partial(from, 2 * count - 1),
-        lanes > 0 ? Vec<T>::load_partial(from + kVectorBytes, lanes) : Vec<T>::zero()};
+    const Vec<T> halves[2] = {lanes >= 0 ? Vec<T>::load(from) : Vec<T>::load_partial(from, 2 * count - 1),
+                              lanes > 0 ? Vec<T>::load_partial(from + kVectorBytes, lanes) : Vec<T>::zero()};
     return every<2>(halves, typename MakeIndices<size>::Type{});
   } else {
     Vec<T> v = Vec<T>::zero();
@@ -39,7 +38,8 @@ TAPWISE_INLINE void max_of(const Window& w) {
     const int count = static_cast<int>(w.count - i < size ? w.count - i : size);
     const byte* const from = w.src + i * w.src_step;
     byte* const to = w.dst + i * w.dst_step;
-    Vec<T> best = w.more ? load_every<T, 0>(to, w.dst_step, count) : load_every<T, step>(from + w.taps[0], w.src_step, count);
+    Vec<T> best =
+        w.more ? load_every<T, 0>(to, w.dst_step, count) : load_every<T, step>(from + w.taps[0], w.src_step, count);
     Taps tap = w.more ? Taps{} - 1 : Taps{};
     for (int k = w.more ? 0 : 1; k < w.tap_count; ++k) {
       const Vec<T> a = load_every<T, step>(from + w.taps[k], w.src_step, count);
@@ -91,4 +91,24 @@ void mean_window(const Window& w) {
     mean_of<T, 2>(w);
   else
     mean_of<T, 0>(w);
+}
+
+template <class T>
+void add_share(const Share& s) {
+  constexpr int size = Vec<T>::size;
+  constexpr auto element = int64_t{sizeof(T)};
+  const T divisor = static_cast<T>(s.divisor);
+  int64_t i = 0;
+  if (s.dst_step == element && s.src_step == element) {
+    for (; i + size <= s.count; i += size) {
+      Vec<T> share = Vec<T>::load(s.src + i * element);
+      share.value /= Vec<T>::broadcast(divisor).value;
+      share += Vec<T>::load(s.dst + i * element);
+      share.store(s.dst + i * element);
+    }
+  }
+  for (; i < s.count; ++i) {
+    byte* const to = s.dst + i * s.dst_step;
+    write<T>(to, read<T>(to) + read<T>(s.src + i * s.src_step) / divisor);
+  }
 }

@@ -100,6 +100,15 @@ struct Window {
   int64_t first_index, index_step;
 };
 
+/// dst[i] += src[i] / divisor.
+struct Share {
+  byte* dst;
+  const byte* src;
+  int64_t dst_step, src_step;
+  int64_t count;
+  double divisor;
+};
+
 enum class Operand { broadcast, wide, dot };
 inline constexpr int kOperands = 3;
 inline constexpr int kVectorCounts = 3;  // 1, 2 or 4 vectors wide
@@ -116,6 +125,7 @@ struct Kernels {
   void (*relu_grad)(const Map&);           // dst = b <= 0 ? 0 : a
   void (*max_window)(const Window&);       // dst = the largest of its window, NaN above all
   void (*mean_window)(const Window&);      // dst = the sum of its window / divisor
+  void (*add_share)(const Share&);         // dst += src / divisor
   void (*triad)(const Map&);               // dst = a + b / 2, to measure bandwidth
   double (*fma_loop)(int64_t iterations);  // returns the operations done
 };

@@ -124,10 +124,10 @@ void raise_if_failed(const Status& status) {
     case Code::ok:
       return;
     case Code::out_of_memory:
-      PyErr_SetString(PyExc_MemoryError, status.message);
+      PyErr_SetString(PyExc_MemoryError, status.message());
       throw py::error_already_set();
     default:
-      throw py::value_error(status.message);
+      throw py::value_error(status.message());
   }
 }
 

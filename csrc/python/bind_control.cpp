@@ -58,7 +58,7 @@ py::dict build_info() {
   info["isas_built"] = usable_isas(false);
   info["isas_usable"] = usable_isas(true);
   info["isa"] = status ? py::object(py::str(isa)) : py::object(py::none());
-  info["isa_error"] = status ? py::object(py::none()) : py::object(py::str(status.message));
+  info["isa_error"] = status ? py::object(py::none()) : py::object(py::str(status.message()));
   py::list algorithms;
   for (int i = kDirect; i < kAlgorithmCount; ++i) algorithms.append(kAlgorithms[i]);
   info["algorithms"] = py::tuple(algorithms);

@@ -1,4 +1,4 @@
-// Dense layers, ReLU and max pooling.
+// Dense layers and ReLU.
 #include "python/geometry.hpp"
 #include "python/gradients.hpp"
 #include "python/optional_operand.hpp"
@@ -100,37 +100,6 @@ py::object relu_grad(py::handle grad_object, py::handle x_object, py::handle out
   return returned(out, y);
 }
 
-py::object max_pool_function(py::handle x_object, py::handle kernel_size, py::handle stride, py::handle padding,
-                             py::handle dilation, py::handle layout, py::handle out, py::handle threads) {
-  const Operand x = as_operand(x_object, "x");
-  const Geometry g = pooling_geometry(x.shape, kernel_size, stride, padding, dilation, layout);
-  const Options options{.threads = as_threads(threads)};
-  const Operand y = result(out, "out", arrange(g.dst_shape(), g.activations), x, {&x});
-  dispatch(x.is_double, [&]<class T>(T) {
-    const auto src = view<const T>(x, g.activations);
-    const auto dst = view<T>(y, g.activations);
-    raise_if_failed(unlocked([&] { return max_pool<T>(g.problem, src, dst, options); }));
-  });
-  return returned(out, y);
-}
-
-py::object max_pool_grad(py::handle grad_object, py::handle x_object, py::handle kernel_size, py::handle stride,
-                         py::handle padding, py::handle dilation, py::handle layout, py::handle out,
-                         py::handle threads) {
-  const Operand grad = as_operand(grad_object, "grad"), x = as_operand(x_object, "x");
-  check_same_dtype(grad, x);
-  const Geometry g = pooling_geometry(x.shape, kernel_size, stride, padding, dilation, layout);
-  check_gradient_shape(grad.shape, g);
-  const Options options{.threads = as_threads(threads)};
-  const Operand y = result(out, "out", x.shape, x, {&grad, &x});
-  dispatch(x.is_double, [&]<class T>(T) {
-    const auto diff_dst = view<const T>(grad, g.activations), src = view<const T>(x, g.activations);
-    const auto diff_src = view<T>(y, g.activations);
-    raise_if_failed(unlocked([&] { return max_pool_backward<T>(g.problem, diff_dst, src, diff_src, options); }));
-  });
-  return returned(out, y);
-}
-
 }  // namespace
 
 void bind_layers(py::module_& m) {
@@ -138,8 +107,6 @@ void bind_layers(py::module_& m) {
   m.def("dense_grad", dense_grad);
   m.def("relu", relu_function);
   m.def("relu_grad", relu_grad);
-  m.def("max_pool", max_pool_function);
-  m.def("max_pool_grad", max_pool_grad);
 }
 
 }  // namespace tapwise::python

@@ -104,5 +104,6 @@ void bind_explain(py::module_& m);
 void bind_gradients(py::module_& m);
 void bind_layers(py::module_& m);
 void bind_plan(py::module_& m);
+void bind_pool(py::module_& m);
 
 }  // namespace tapwise::python

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/pool_windows.hpp"
+
 namespace tapwise::python {
 namespace {
 
@@ -211,20 +213,25 @@ void check_output(const ConvProblem& p, int rank) {
   }
 }
 
-// Dilation can let every tap of a window fall on padding.
 void check_windows(const ConvProblem& p, int rank) {
   const Spatial out = dst_size(p);
   for (std::size_t a = first_axis(rank); a < 3; ++a) {
-    if (p.pad_low[a] == 0 || p.dilation[a] == 1) continue;
-    for (int64_t q = 0; q < out[a]; ++q) {
-      const int64_t start = q * p.stride[a] - p.pad_low[a];
-      const int64_t first_real =
-          start >= 0 ? start : start + (-start + p.dilation[a] - 1) / p.dilation[a] * p.dilation[a];
-      if (first_real >= p.src[a] || first_real > start + (p.kernel[a] - 1) * p.dilation[a])
-        value_error("padding ", p.pad_low[a], " with dilation ", p.dilation[a], " makes window ", q, " along ",
-                    kAxisName[a], " see padding alone, which has no maximum; use less padding");
-    }
+    const Axis axis{out[a], p.src[a], p.kernel[a], p.stride[a], p.dilation[a], -p.pad_low[a]};
+    if (const int64_t q = empty_window(axis); q >= 0)
+      value_error("padding ", p.pad_low[a], " with dilation ", p.dilation[a], " makes window ", q, " along ",
+                  kAxisName[a], " see padding alone; use less padding");
   }
+}
+
+// One more output along an axis, if a window that begins within the input or the padding before it is left over. What
+// it reaches beyond the padding is returned.
+int64_t round_up_outputs(ConvProblem& p, std::size_t a) {
+  const int64_t extent = dilated(p, a), padded = p.src[a] + p.pad_low[a] + p.pad_high[a];
+  int64_t last = (padded - extent + p.stride[a] - 1) / p.stride[a];
+  if (last * p.stride[a] >= p.src[a] + p.pad_low[a]) --last;
+  const int64_t overhang = std::max<int64_t>(0, last * p.stride[a] + extent - padded);
+  p.pad_high[a] += overhang;
+  return overhang;
 }
 
 int64_t as_groups(py::handle object) {
@@ -391,29 +398,30 @@ Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py
   return g;
 }
 
-Geometry pooling_geometry(const Shape& x_shape, py::handle kernel_size, py::handle stride, py::handle padding,
-                          py::handle dilation, py::handle layout) {
-  Geometry g;
-  const bool named = !layout.is_none();
-  const int rank = named ? activation_layout(layout, 0).rank : static_cast<int>(x_shape.size()) - 2;
+PoolGeometry pooling_geometry(const Shape& x_shape, const PoolArguments& arguments) {
+  PoolGeometry g;
+  const bool named = !arguments.layout.is_none();
+  const int rank = named ? activation_layout(arguments.layout, 0).rank : static_cast<int>(x_shape.size()) - 2;
   check_rank(rank, "x", x_shape);
-  g.activations = activation_layout(layout, rank);
+  g.activations = activation_layout(arguments.layout, rank);
   check_ndim(x_shape, g.activations, "x");
   check_sizes(x_shape, g.activations, "x");
   const auto src = canonical(x_shape, g.activations);
   ConvProblem& p = g.problem;
   p.batch = src[0];
   p.in_channels = p.out_channels = p.groups = src[1];
-  p.kernel = as_spatial(kernel_size, "kernel_size", rank, 1, 1);
+  p.kernel = as_spatial(arguments.kernel_size, "kernel_size", rank, 1, 1);
   set_space(p, src, {1, 1, p.kernel[0], p.kernel[1], p.kernel[2]});
-  p.stride = stride.is_none() ? p.kernel : as_spatial(stride, "stride", rank, 1, 1);
-  p.dilation = as_spatial(dilation, "dilation", rank, 1, 1);
-  p.pad_low = p.pad_high = as_spatial(padding, "padding", rank, 0, 0);
-  for (std::size_t a = first_axis(rank); a < 3; ++a)
-    if (p.pad_low[a] > p.kernel[a] / 2)
-      value_error("padding must be at most half of kernel_size ", p.kernel[a], ", got ", p.pad_low[a],
-                  "; a window of padding alone has no maximum");
+  p.stride = arguments.stride.is_none() ? p.kernel : as_spatial(arguments.stride, "stride", rank, 1, 1);
+  p.dilation = as_spatial(arguments.dilation, "dilation", rank, 1, 1);
+  set_padding(p, arguments.padding, rank);
+  for (std::size_t a = first_axis(rank); a < 3 && !py::isinstance<py::str>(arguments.padding); ++a)
+    if (const int64_t most = std::max(p.pad_low[a], p.pad_high[a]); most > p.kernel[a] / 2)
+      value_error("padding must be at most half of kernel_size ", p.kernel[a], ", got ", most,
+                  "; a window of padding alone has nothing to take");
   check_output(p, rank);
+  if (as_bool(arguments.ceil_mode, "ceil_mode"))
+    for (std::size_t a = first_axis(rank); a < 3; ++a) g.overhang[a] = round_up_outputs(p, a);
   raise_if_failed(validate(p));
   check_windows(p, rank);
   return g;

@@ -40,9 +40,17 @@ Geometry weight_gradient_geometry(const Shape& x_shape, const Shape& grad_shape,
 Geometry transposed_geometry(const Shape& x_shape, const Shape& weight_shape, py::handle output_padding,
                              const GeometryArguments& arguments);
 
-/// The geometry of a pooling: a depthwise convolution without weights.
-Geometry pooling_geometry(const Shape& x_shape, py::handle kernel_size, py::handle stride, py::handle padding,
-                          py::handle dilation, py::handle layout);
+/// The keyword arguments of poolings.
+struct PoolArguments {
+  py::handle kernel_size, stride, padding, dilation, ceil_mode, layout;
+};
+
+/// The geometry of a pooling: a depthwise convolution without weights. `overhang` is what the last window reaches
+/// beyond the padding, which pad_high has, too.
+struct PoolGeometry : Geometry {
+  Spatial overhang{0, 0, 0};
+};
+PoolGeometry pooling_geometry(const Shape& x_shape, const PoolArguments& arguments);
 
 /// The layout of a gradient whose bias gradient is asked for.
 Layout gradient_layout(const Shape& grad_shape, py::handle layout_name);

@@ -16,9 +16,8 @@ Gradients::Gradients(py::handle needs, py::handle outs, bool accumulate, const s
       continue;
     }
     check_accumulate(accumulate, out[i]);
-    result[i] =
-        python::result(out[i], names[i], shapes[i], *like[i],
-                       {inputs[0], inputs[1], inputs[2], inputs[3], given[0], given[1]});
+    result[i] = python::result(out[i], names[i], shapes[i], *like[i],
+                               {inputs[0], inputs[1], inputs[2], inputs[3], given[0], given[1]});
     if (!out[i].is_none()) given[i] = &result[i];
   }
 }

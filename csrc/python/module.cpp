@@ -11,6 +11,7 @@ PYBIND11_MODULE(_main_core, m, pybind11::mod_gil_not_used(), pybind11::multiple_
   bind_gradients(m);
   bind_layers(m);
   bind_plan(m);
+  bind_pool(m);
 }
 
 extern "C" PYBIND11_EXPORT PyObject* PyInit__core() {

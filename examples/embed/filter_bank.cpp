@@ -92,12 +92,12 @@ int main(int count, char** arguments) {
   std::vector<float> maps(static_cast<std::size_t>(filters * image.height * image.width));
 
   // The photograph has its channels last, the maps come out one after the other: views say which.
-  const auto src = tapwise::dense_view<const float>(image.pixels.data(),
-                                                    {1, image.channels, 1, image.height, image.width}, {0, 2, 3, 4, 1});
-  const auto dst = tapwise::dense_view<float>(maps.data(), {1, filters, 1, image.height, image.width});
-  const auto bank = tapwise::dense_view<const float>(weights.data(), {filters, image.channels, 1, 3, 3});
-  if (const tapwise::Status status = tapwise::forward<float>(problem, src, bank, nullptr, dst); !status)
-    return std::cerr << status.message << '\n', 1;
+  const auto src =
+      tapwise::dense_view(image.pixels, {1, image.channels, 1, image.height, image.width}, {0, 2, 3, 4, 1});
+  const auto dst = tapwise::dense_view(maps, {1, filters, 1, image.height, image.width});
+  const auto bank = tapwise::dense_view(weights, {filters, image.channels, 1, 3, 3});
+  if (const tapwise::Status status = tapwise::forward(problem, src, bank, nullptr, dst); !status.ok())
+    return std::cerr << status.message() << '\n', 1;
 
   for (std::int64_t f = 0; f < filters; ++f) {
     const std::string path = std::string(arguments[2]) + kFilters[f].name + ".pgm";

@@ -52,11 +52,10 @@ int main() {
       .batch = 2, .src = {1, 1, kSamples}, .kernel = {1, 1, kTaps}, .stride = {1, 1, kDecimation}};
   const std::int64_t sounds = tapwise::dst_size(filter)[2];
   std::vector<float> base(static_cast<std::size_t>(2 * sounds));
-  const tapwise::Status status =
-      tapwise::forward<float>(filter, tapwise::dense_view<const float>(iq.data(), {2, 1, 1, 1, kSamples}),
-                              tapwise::dense_view<const float>(taps.data(), {1, 1, 1, 1, kTaps}), nullptr,
-                              tapwise::dense_view<float>(base.data(), {2, 1, 1, 1, sounds}));
-  if (!status) return std::fprintf(stderr, "%s\n", status.message), 1;
+  const tapwise::Status status = tapwise::forward(filter, tapwise::dense_view(iq, {2, 1, 1, 1, kSamples}),
+                                                  tapwise::dense_view(taps, {1, 1, 1, 1, kTaps}), nullptr,
+                                                  tapwise::dense_view(base, {2, 1, 1, 1, sounds}));
+  if (!status.ok()) return std::fprintf(stderr, "%s\n", status.message()), 1;
 
   // How much of the sound is the tone that was sent?
   double tone_sin = 0, tone_cos = 0, power = 0, mean = 0;

@@ -16,7 +16,7 @@ struct Tensor {
   TensorView<float> view;
   explicit Tensor(std::array<std::int64_t, 5> shape)
       : numbers(static_cast<std::size_t>(shape[0] * shape[1] * shape[2] * shape[3] * shape[4])),
-        view(dense_view(numbers.data(), shape)) {}
+        view(dense_view(numbers, shape)) {}
 };
 
 // Convolution of 3x3, same size, with its weights, their gradients and its result.
@@ -46,7 +46,7 @@ struct Layer {
   }
 
   Status forward(const Tensor& src) {
-    return tapwise::forward<float>(problem, src.view, weights.view, bias.data(), dst.view, {.relu = relu});
+    return tapwise::forward(problem, src.view, weights.view, bias.data(), dst.view, {.relu = relu});
   }
 
   // From diff_dst to the gradients by the weights and the bias and, if it is wanted, by the input.
@@ -56,7 +56,7 @@ struct Layer {
         if (dst.numbers[i] <= 0) diff_dst.numbers[i] = 0;
     Gradients<float> gradients{.diff_weights = diff_weights.view, .diff_bias = diff_bias.data()};
     if (diff_src != nullptr) gradients.diff_src = diff_src->view;
-    return tapwise::backward<float>(problem, diff_dst.view, src.view, weights.view, gradients);
+    return tapwise::backward(problem, diff_dst.view, src.view, weights.view, gradients);
   }
 
   void step(float rate) {
@@ -77,8 +77,8 @@ int main() {
   for (int step = 0; step < 300; ++step) {
     for (float& x : src.numbers) x = normal(random);
     for (Layer* layer : {&hidden_bank, &first})
-      if (const Status s = layer->forward(src); !s) return std::fprintf(stderr, "%s\n", s.message), 1;
-    if (const Status s = second.forward(first.dst); !s) return std::fprintf(stderr, "%s\n", s.message), 1;
+      if (const Status s = layer->forward(src); !s.ok()) return std::fprintf(stderr, "%s\n", s.message()), 1;
+    if (const Status s = second.forward(first.dst); !s.ok()) return std::fprintf(stderr, "%s\n", s.message()), 1;
 
     loss = 0;
     const auto count = static_cast<float>(second.dst.numbers.size());
@@ -88,9 +88,9 @@ int main() {
       second.diff_dst.numbers[i] = 2 * off / count;
     }
     if (step == 0) begin = loss;
-    if (const Status s = second.backward(first.dst, &first.diff_dst); !s)
-      return std::fprintf(stderr, "%s\n", s.message), 1;
-    if (const Status s = first.backward(src, nullptr); !s) return std::fprintf(stderr, "%s\n", s.message), 1;
+    if (const Status s = second.backward(first.dst, &first.diff_dst); !s.ok())
+      return std::fprintf(stderr, "%s\n", s.message()), 1;
+    if (const Status s = first.backward(src, nullptr); !s.ok()) return std::fprintf(stderr, "%s\n", s.message()), 1;
     second.step(0.3f);
     first.step(0.3f);
     if (step % 60 == 0) std::printf("step %3d: loss %.4f\n", step, loss);

@@ -29,7 +29,18 @@ from .functions import (
     conv_transpose_backward,
     conv_weight_grad,
 )
-from .layers import dense, dense_grad, max_pool, max_pool_grad, relu, relu_grad
+from .layers import (
+    avg_pool,
+    avg_pool_grad,
+    dense,
+    dense_grad,
+    global_avg_pool,
+    global_avg_pool_grad,
+    max_pool,
+    max_pool_grad,
+    relu,
+    relu_grad,
+)
 from .losses import softmax_cross_entropy
 from .numpy_like import convolve, correlate
 from .plan import Plan
@@ -41,6 +52,8 @@ __all__ = [
     "Plan",
     "algorithm",
     "available_isas",
+    "avg_pool",
+    "avg_pool_grad",
     "build_info",
     "conv",
     "conv1d",
@@ -61,6 +74,8 @@ __all__ = [
     "explain",
     "get_algorithm",
     "get_num_threads",
+    "global_avg_pool",
+    "global_avg_pool_grad",
     "max_pool",
     "max_pool_grad",
     "nn",

@@ -352,7 +352,8 @@ def _missing(*args: Any, **kwargs: Any) -> NoReturn:
 
 
 convolve = correlate = Plan = _missing
-dense = dense_grad = relu = relu_grad = max_pool = max_pool_grad = softmax_cross_entropy = _missing
+dense = dense_grad = relu = relu_grad = softmax_cross_entropy = conv_transpose_backward = _missing
+max_pool = max_pool_grad = avg_pool = avg_pool_grad = global_avg_pool = global_avg_pool_grad = _missing
 
 
 def __getattr__(name: str) -> Any:

@@ -340,7 +340,7 @@ int main() {
     float result = 5;
     const Status refused = forward<float>({}, one, one, nullptr, dense_view<float>(&result, {1, 1, 1, 1, 1}));
     expect(refused.code == Code::unsupported && result == 5, "an unusable instruction set is refused");
-    std::printf("unsupported: %s\n", status.message);
+    std::printf("unsupported: %s\n", status.message());
     return failures == 0 ? 3 : 1;
   }
   interleaved_views();

@@ -180,7 +180,7 @@ void compare(const char* pass, int64_t seed, const Tensor<T>& result, const Tens
 
 inline void expect_ok(const Status& status, int64_t seed) {
   if (status) return;
-  std::printf("seed %lld: %s\n", static_cast<long long>(seed), status.message);
+  std::printf("seed %lld: %s\n", static_cast<long long>(seed), status.message());
   ++failures;
 }
 

@@ -187,8 +187,8 @@ int main() {
   int failures = 0;
   for (const Call& call : kCalls) {
     const Status status = call.make();
-    if (status.code == call.code && *status.message != '\0') continue;
-    std::printf("%s: code %d, message \"%s\"\n", call.name, static_cast<int>(status.code), status.message);
+    if (status.code == call.code && *status.message() != '\0') continue;
+    std::printf("%s: code %d, message \"%s\"\n", call.name, static_cast<int>(status.code), status.message());
     ++failures;
   }
   std::printf("%zu calls to refuse, %d failures\n", std::size(kCalls), failures);

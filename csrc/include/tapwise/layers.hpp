@@ -28,14 +28,35 @@ TAPWISE_FUNCTION Status relu_backward(const std::vector<std::int64_t>& shape, co
                                       const Options& options = {});
 
 /// dst (N, C, *dst): the maximum of each window of src; padding never wins, a NaN always does. The geometry is that of
-/// a depthwise convolution with one input and output channel a group.
+/// a depthwise convolution with one input and output channel a group, in which no window sees padding alone. `winners`,
+/// if it has data: where in its plane of src each was found, as (d * H + h) * W + w; the first of equals.
 template <class T>
-TAPWISE_FUNCTION Status max_pool(const ConvProblem& problem, TensorView<const T> src, TensorView<T> dst,
-                                 const Options& options = {});
+TAPWISE_FUNCTION Status max_pool(const ConvProblem& problem, ConstTensorView<T> src, TensorView<T> dst,
+                                 const Options& options = {}, TensorView<std::int64_t> winners = {});
 
-/// diff_src: each number of diff_dst goes to the first maximum (in the order of the window) of its window.
+/// diff_src: each number of diff_dst goes to the winner of its window. With `winners` src is not looked at, and its
+/// view may be empty.
 template <class T>
-TAPWISE_FUNCTION Status max_pool_backward(const ConvProblem& problem, TensorView<const T> diff_dst,
-                                          TensorView<const T> src, TensorView<T> diff_src, const Options& options = {});
+TAPWISE_FUNCTION Status max_pool_backward(const ConvProblem& problem, ConstTensorView<T> diff_dst,
+                                          ConstTensorView<T> src, TensorView<T> diff_src, const Options& options = {},
+                                          TensorView<const std::int64_t> winners = {});
+
+/// What a mean is taken over: the window's positions within src and its padding, or within src alone. `overhang` is the
+/// part of pad_high that never counts: what the last window reaches beyond the padding.
+struct Averaging {
+  bool count_padding = true;
+  Spatial overhang{0, 0, 0};
+};
+
+/// dst (N, C, *dst): the mean of each window of src. The geometry is that of max_pool.
+template <class T>
+TAPWISE_FUNCTION Status average_pool(const ConvProblem& problem, ConstTensorView<T> src, TensorView<T> dst,
+                                     const Averaging& averaging = {}, const Options& options = {});
+
+/// diff_src: each number of diff_dst, shared out evenly among what its mean was taken over.
+template <class T>
+TAPWISE_FUNCTION Status average_pool_backward(const ConvProblem& problem, ConstTensorView<T> diff_dst,
+                                              TensorView<T> diff_src, const Averaging& averaging = {},
+                                              const Options& options = {});
 
 }  // namespace tapwise::inline TAPWISE_NAMESPACE

@@ -1,9 +1,18 @@
 // The operations: convolution forward and backward on views of the caller's memory.
 //
-// All of them: T is float or double. Views must have the shapes that the problem implies, in any strides; results must
-// not overlap operands. Everything is checked before any memory is touched, and what is wrong is a Status; nothing
-// throws, prints or ends the process. Any number of threads may call at once. The same call gives the same bits for any
-// number of threads.
+// All of them: T is float or double, and is taken from the result where it need not be named. Views must have the
+// shapes that the problem implies, in any strides; results must not overlap operands. Everything is checked before any
+// memory is touched, and what is wrong is a Status; nothing throws or prints. Any number of threads may call at once.
+// The same call gives the same bits for any number of threads.
+//
+//   std::vector<float> x(3 * 32 * 32), w(16 * 3 * 3 * 3), y(16 * 30 * 30);
+//   const ConvProblem problem{.in_channels = 3, .out_channels = 16, .src = {1, 32, 32}, .kernel = {1, 3, 3}};
+//   const Status status = forward(problem, dense_view(x, {1, 3, 1, 32, 32}), dense_view(w, {16, 3, 1, 3, 3}), nullptr,
+//                                 dense_view(y, {1, 16, 1, 30, 30}));
+//
+// Nothing ends the process, either. OpenMP's runtimes do where they cannot start a thread, so threads are tried out
+// first, and a call goes on with those that can be had. Left to chance is what others take between the trial and
+// OpenMP's start of its own, which GNU's runtime repeats when a caller goes from fewer threads back to more.
 #pragma once
 
 #include <cstddef>
@@ -44,21 +53,21 @@ struct Options {
 
 /// dst (N, O, *dst) = src (N, C, *src) * weights (O, C / groups, *kernel) + bias (O)
 template <class T>
-TAPWISE_FUNCTION Status forward(const ConvProblem& problem, TensorView<const T> src, TensorView<const T> weights,
-                                VectorView<const T> bias, TensorView<T> dst, const Options& options = {}) noexcept;
+TAPWISE_FUNCTION Status forward(const ConvProblem& problem, ConstTensorView<T> src, ConstTensorView<T> weights,
+                                ConstVectorView<T> bias, TensorView<T> dst, const Options& options = {}) noexcept;
 
 /// diff_src (N, C, *src): the gradient by src, or with a bias of C numbers the transposed convolution of diff_dst.
 /// Of a dilated problem diff_dst may lack up to (dilation - 1) / stride positions at the end of an axis, which count as
 /// zeros: a transposed convolution may have outputs that nothing reaches.
 template <class T>
-TAPWISE_FUNCTION Status backward_data(const ConvProblem& problem, TensorView<const T> diff_dst,
-                                      TensorView<const T> weights, VectorView<const T> bias, TensorView<T> diff_src,
+TAPWISE_FUNCTION Status backward_data(const ConvProblem& problem, ConstTensorView<T> diff_dst,
+                                      ConstTensorView<T> weights, ConstVectorView<T> bias, TensorView<T> diff_src,
                                       const Options& options = {}) noexcept;
 
 /// diff_weights (O, C / groups, *kernel): the gradient by the weights, summed over batch and space.
 template <class T>
-TAPWISE_FUNCTION Status backward_weights(const ConvProblem& problem, TensorView<const T> diff_dst,
-                                         TensorView<const T> src, TensorView<T> diff_weights,
+TAPWISE_FUNCTION Status backward_weights(const ConvProblem& problem, ConstTensorView<T> diff_dst,
+                                         ConstTensorView<T> src, TensorView<T> diff_weights,
                                          const Options& options = {}) noexcept;
 
 /// diff_bias (O): the sum of diff_dst (N, O, *dst) over everything but its channels.
@@ -80,23 +89,23 @@ struct Gradients {
 /// `relu_dst`, if it has data, is what forward() with Options::relu gave, and diff_dst the gradient by that: it counts
 /// as zero where relu_dst is, and ReLU's gradient is taken on the way, in scratch.
 template <class T>
-TAPWISE_FUNCTION Status backward(const ConvProblem& problem, TensorView<const T> diff_dst, TensorView<const T> src,
-                                 TensorView<const T> weights, const Gradients<T>& gradients,
-                                 const Options& options = {}, TensorView<const T> relu_dst = {}) noexcept;
+TAPWISE_FUNCTION Status backward(const ConvProblem& problem, ConstTensorView<T> diff_dst, ConstTensorView<T> src,
+                                 ConstTensorView<T> weights, const Gradients<T>& gradients, const Options& options = {},
+                                 ConstTensorView<T> relu_dst = {}) noexcept;
 
 /// The transposed convolution: dst (N, C, *src) of src (N, O, *dst), where `problem` is the convolution that it
 /// transposes, with weights (O, C / groups, *kernel) and a bias of C numbers.
 template <class T>
-Status transposed(const ConvProblem& problem, TensorView<const T> src, TensorView<const T> weights,
-                  VectorView<const T> bias, TensorView<T> dst, const Options& options = {}) noexcept {
+Status transposed(const ConvProblem& problem, ConstTensorView<T> src, ConstTensorView<T> weights,
+                  ConstVectorView<T> bias, TensorView<T> dst, const Options& options = {}) noexcept {
   return backward_data<T>(problem, src, weights, bias, dst, options);
 }
 
 /// All gradients of transposed(): from diff_dst (N, C, *src) by its src (N, O, *dst), its weights and its bias (C).
 /// Workspaces are those of forward (of diff_dst) and backward_weights.
 template <class T>
-TAPWISE_FUNCTION Status transposed_backward(const ConvProblem& problem, TensorView<const T> diff_dst,
-                                            TensorView<const T> src, TensorView<const T> weights,
+TAPWISE_FUNCTION Status transposed_backward(const ConvProblem& problem, ConstTensorView<T> diff_dst,
+                                            ConstTensorView<T> src, ConstTensorView<T> weights,
                                             const Gradients<T>& gradients, const Options& options = {}) noexcept;
 
 /// What a direction would do: for explain() and for tests.

@@ -18,18 +18,27 @@ enum class Code {
 };
 
 /// A code and, where it is not Code::ok, a sentence that names the operand, what was expected and what was got.
+///
+///   if (const tapwise::Status status = tapwise::forward(...); !status.ok())
+///     std::fprintf(stderr, "%s\n", status.message());
 struct [[nodiscard]] Status {
   Code code = Code::ok;
-  char message[256] = "";
+  char text[256] = "";
 
-  explicit operator bool() const noexcept { return code == Code::ok; }
+  bool ok() const noexcept { return code == Code::ok; }
+
+  /// The sentence; empty where all is well. It lives as long as the status.
+  const char* message() const noexcept { return text; }
+
+  /// The same as ok(): true means success, unlike in std::error_code and in C.
+  explicit operator bool() const noexcept { return ok(); }
 
   [[gnu::format(printf, 2, 3)]] static Status error(Code code, const char* format, ...) noexcept {
     Status status;
     status.code = code;
     std::va_list arguments;
     va_start(arguments, format);
-    std::vsnprintf(status.message, sizeof status.message, format, arguments);
+    std::vsnprintf(status.text, sizeof status.text, format, arguments);
     va_end(arguments);
     return status;
   }

@@ -5,7 +5,8 @@
  *
  * A view has five axes, always N (batch), C (channels), D, H, W, and for weights O, I / groups, KD, KH, KW; axes that a
  * problem does not have are of size 1. Strides are in bytes and may be anything. Results must not overlap operands.
- * Every function may be called from any number of threads; none throws, prints or ends the process.
+ * Every function may be called from any number of threads; none throws, prints or ends the process (of OpenMP, where
+ * threads run short, docs/embedding.md says more).
  */
 #ifndef TAPWISE_H
 #define TAPWISE_H

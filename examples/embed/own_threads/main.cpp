@@ -87,7 +87,7 @@ class Pool {
   void* state_ = nullptr;
 };
 
-int fail(const tapwise::Status& status) { return std::fprintf(stderr, "%s\n", status.message), 1; }
+int fail(const tapwise::Status& status) { return std::fprintf(stderr, "%s\n", status.message()), 1; }
 
 }  // namespace
 
@@ -104,9 +104,9 @@ int main() {
   std::vector<float> x(4 * 32 * 40 * 40), w(48 * 32 * 9), y(4 * 48 * 20 * 20), dx(x.size()), dw(w.size()), db(48);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 17) / 17;
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 13) / 13 - 0.5f;
-  const auto src = dense_view(x.data(), {4, 32, 1, 40, 40}), weights = dense_view(w.data(), {48, 32, 1, 3, 3});
-  const auto dst = dense_view(y.data(), {4, 48, 1, 20, 20});
-  const Gradients<float> gradients{dense_view(dx.data(), src.shape), dense_view(dw.data(), weights.shape), db.data()};
+  const auto src = dense_view(x, {4, 32, 1, 40, 40}), weights = dense_view(w, {48, 32, 1, 3, 3});
+  const auto dst = dense_view(y, {4, 48, 1, 20, 20});
+  const Gradients<float> gradients{dense_view(dx, src.shape), dense_view(dw, weights.shape), db.data()};
 
   Pool pool(4);
   const ParallelFor parallel{Pool::run, &pool, pool.workers()};
@@ -115,7 +115,7 @@ int main() {
   for (const Direction direction :
        {Direction::forward, Direction::backward_data, Direction::backward_weights, Direction::backward_bias}) {
     std::int64_t needed = 0;
-    if (Status s = workspace_size<float>(problem, direction, options, needed); !s) return fail(s);
+    if (Status s = workspace_size<float>(problem, direction, options, needed); !s.ok()) return fail(s);
     bytes = std::max(bytes, needed);
   }
   std::vector<std::byte> arena(static_cast<std::size_t>(bytes + kWorkspaceAlignment));
@@ -125,14 +125,14 @@ int main() {
   options.workspace = {aligned, bytes};
 
   const long before = allocations;
-  if (Status s = forward<float>(problem, src, weights, nullptr, dst, options); !s) return fail(s);
-  if (Status s = backward<float>(problem, dst, src, weights, gradients, options); !s) return fail(s);
+  if (Status s = forward(problem, src, weights, nullptr, dst, options); !s.ok()) return fail(s);
+  if (Status s = backward(problem, dst, src, weights, gradients, options); !s.ok()) return fail(s);
   const long during = allocations - before;
 
   // The same bits from one thread, with the library's own memory.
   const std::vector<float> y_pool = y, dx_pool = dx, dw_pool = dw, db_pool = db;
-  if (Status s = forward<float>(problem, src, weights, nullptr, dst, {.threads = 1}); !s) return fail(s);
-  if (Status s = backward<float>(problem, dst, src, weights, gradients, {.threads = 1}); !s) return fail(s);
+  if (Status s = forward(problem, src, weights, nullptr, dst, {.threads = 1}); !s.ok()) return fail(s);
+  if (Status s = backward(problem, dst, src, weights, gradients, {.threads = 1}); !s.ok()) return fail(s);
   const bool same = y == y_pool && dx == dx_pool && dw == dw_pool && db == db_pool;
   std::printf("%d threads, %lld bytes of workspace, %ld allocations, %s\n", pool.workers(),
               static_cast<long long>(bytes), during, same ? "the same bits as one thread" : "OTHER BITS");
