@@ -178,7 +178,7 @@ def max_pool(
     y : (N, C, \\*output) array in the layout of x
         ``output = (n + low + high - (kernel - 1) * dilation - 1) // stride + 1``
     indices : int64 array of the same shape, with ``return_indices=True``
-        Positions in the plane of x, counted as PyTorch does: ``h * W + w``, in three dimensions ``(d * H + h) * W + w``.
+        Positions in the plane of x, counted as PyTorch does: ``h * W + w``, or ``(d * H + h) * W + w``.
 
     Raises
     ------
