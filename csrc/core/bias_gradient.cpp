@@ -96,8 +96,8 @@ void add_piece_through(const Runs& r, int64_t channels, Step channel_step, const
                        int64_t count, bool accumulate, T* to, T* room, const kernels::Kernels<T>& k) {
   constexpr auto element = int64_t{sizeof(T)};
   auto* const gathered = reinterpret_cast<byte*>(room);
-  const int64_t together = r.channels_dense ? std::min(channels, kGathered) : 1;
-  const int64_t most = kGathered / together;
+  const int64_t most = r.channels_dense ? std::max<int64_t>(1, kGathered / channels) : std::min(count, kGathered);
+  const int64_t together = std::min(channels, kGathered / most);
   for (int64_t c = 0; c < channels; c += together) {
     const int64_t width = std::min(together, channels - c);
     for (int64_t i = 0; i < count; i += most) {
@@ -111,8 +111,10 @@ void add_piece_through(const Runs& r, int64_t channels, Step channel_step, const
                        channel_step.y, width});
         k.add_rows({sum, gathered, element, width * element, width, positions, accumulate || i > 0});
       } else {
-        k.relu_grad({gathered, at, y_at, element, r.step.t, r.step.y, positions});
-        k.add_columns({sum, gathered, element, 0, positions, 1, accumulate || i > 0});
+        for (int64_t p = 0; p < width; ++p)
+          k.relu_grad({gathered + p * positions * element, at + p * channel_step.t, y_at + p * channel_step.y, element,
+                       r.step.t, r.step.y, positions});
+        k.add_columns({sum, gathered, element, positions * element, positions, width, accumulate || i > 0});
       }
     }
   }

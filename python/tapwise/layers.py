@@ -196,7 +196,10 @@ def max_pool(
     >>> indices
     array([[[[1, 6]]]])
     """
-    return _core.max_pool(x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, threads)
+    pooled: Array | tuple[Array, NDArray[np.int64]] = _core.max_pool(
+        x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, threads
+    )
+    return pooled
 
 
 def max_pool_grad(

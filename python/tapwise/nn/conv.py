@@ -73,8 +73,11 @@ class _Conv(WeightedLayer):
         conv = (functions.conv1d, functions.conv2d, functions.conv3d)[self._rank - 1]
         return conv(x, weight, bias, activation=self.activation, **self.geometry)
 
-    def _linear_grad(self, grad: Array, x: Array, weight: Array, needs: Needs) -> Gradients:
-        return functions.conv_backward(grad, x, weight, needs=needs, **self.geometry)
+    def _linear_grad(self, grad: Array, x: Array, weight: Array, y: Array, needs: Needs) -> Gradients:
+        result = y if self.activation else None
+        return functions.conv_backward(
+            grad, x, weight, needs=needs, activation=self.activation, y=result, **self.geometry
+        )
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return functions.conv_output_shape(input_shape, self._params["weight"].shape, **self.geometry)

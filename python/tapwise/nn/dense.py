@@ -57,7 +57,9 @@ class Dense(WeightedLayer):
     def _linear(self, x: Array, weight: Array, bias: Array | None) -> Array:
         return layers.dense(x, weight, bias, activation=self.activation)
 
-    def _linear_grad(self, grad: Array, x: Array, weight: Array, needs: Needs) -> Gradients:
+    def _linear_grad(self, grad: Array, x: Array, weight: Array, y: Array, needs: Needs) -> Gradients:
+        if self.activation == "relu":
+            grad = layers.relu_grad(grad, y)
         return layers.dense_grad(grad, x, weight, needs=needs)
 
     def output_shape(self, input_shape: Shape) -> Shape:

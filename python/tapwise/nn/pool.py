@@ -9,6 +9,7 @@ from ..types import Array, IntOrInts
 from .checks import per_axis
 from .describe import kernel, options
 from .layer import Layer, Saved, Shape
+from .modes import predicting
 
 
 class MaxPool2d(Layer):
@@ -68,12 +69,16 @@ class MaxPool2d(Layer):
                 f'x must have {len(layout)} axes in layout "{layout}", got shape {x.shape}'
                 + ('; without a batch axis, pass layout="CHW"' if x.ndim == 3 and len(layout) == 4 else "")
             )
-        return layers.max_pool(x, self.kernel_size, **self.geometry), (x,)
+        if predicting.get():
+            return layers.max_pool(x, self.kernel_size, **self.geometry), ()
+        y, indices = layers.max_pool(x, self.kernel_size, return_indices=True, **self.geometry)
+        return y, (indices, x.shape)
 
     def _backward(self, grad: Array, saved: Saved, needs_input_grad: bool) -> Array | None:
         if not needs_input_grad:
             return None
-        return layers.max_pool_grad(grad, saved[0], self.kernel_size, **self.geometry)
+        indices, shape = saved
+        return layers.max_pool_grad(grad, shape, self.kernel_size, indices=indices, **self.geometry)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         # Pooling visits the positions of a convolution with one filter per channel.

@@ -6,7 +6,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .. import layers
 from ..types import Activation, Array, DType
 from .checks import float_dtype, same_dtype
 from .describe import options
@@ -46,8 +45,11 @@ class WeightedLayer(Layer):
         """The layer's function, its activation fused into the store."""
         raise NotImplementedError
 
-    def _linear_grad(self, grad: Array, x: Array, weight: Array, needs: Needs) -> Gradients:
-        """The gradients for x, weight and bias, from that for the sum before the activation."""
+    def _linear_grad(self, grad: Array, x: Array, weight: Array, y: Array, needs: Needs) -> Gradients:
+        """The gradients for x, weight and bias, from that for the result y, activation included.
+
+        The sum before the activation was never stored, and isn't needed: it is positive exactly where y is.
+        """
         raise NotImplementedError
 
     def _forward(self, x: Array) -> tuple[Array, Saved]:
@@ -59,12 +61,8 @@ class WeightedLayer(Layer):
     def _backward(self, grad: Array, saved: Saved, needs_input_grad: bool) -> Array | None:
         x, y = saved
         same_dtype(type(self).__name__, "grad", grad, x.dtype)
-        if self.activation == "relu":
-            # The sum before the activation was never stored, and isn't needed: it is positive
-            # exactly where y is.
-            grad = layers.relu_grad(grad, y)
         needs = (needs_input_grad, True, "bias" in self._params)
-        grad_input, *grads = self._linear_grad(grad, x, self._params["weight"], needs)
+        grad_input, *grads = self._linear_grad(grad, x, self._params["weight"], y, needs)
         for name, g in zip(("weight", "bias"), grads, strict=True):
             if g is not None:
                 self.set_grad(name, g)
