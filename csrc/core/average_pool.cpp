@@ -54,13 +54,14 @@ Status average_pool(const ConvProblem& p, ConstTensorView<T> src, TensorView<T> 
   const Divisors divisors(w, p, averaging);
   const auto from = pool_operand(TensorView<const T>(src));
   const auto to = pool_operand(dst);
-  for_each_window(w, options, flops(p), [&](int64_t image, int64_t channel, const PoolRun& run) {
-    kernels::Window window{};
-    window.dst = to.at(image, channel, run.first);
-    window.dst_step = w.by_channels ? to.c : to.space[2];
-    window.divisor = divisors.of(run);
-    run_windows(k.mean_window, w, run, from, from.at(image, channel), window);
-  });
+  for_each_window(w, from, options, flops(p),
+                  [&](WindowRuns& runs, int64_t image, int64_t channel, const PoolRun& run) {
+                    kernels::Window window{};
+                    window.dst = to.at(image, channel, run.first);
+                    window.dst_step = w.by_channels ? to.c : to.space[2];
+                    window.divisor = divisors.of(run);
+                    runs(k.mean_window, run, image, channel, window);
+                  });
   return {};
 }
 

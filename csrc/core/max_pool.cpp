@@ -33,29 +33,61 @@ struct Plane {
   }
 };
 
-// What the indices of winners may be is for the caller to say; they are looked at before anything is written.
-inline bool all_inside(const Windows& w, const PoolOperand<const byte>& winners, const Options& options) {
-  std::atomic<bool> inside{true};
-  const auto plane = static_cast<std::uint64_t>(w.plane());
-  const double work = static_cast<double>(w.batch * w.channels) * static_cast<double>(w.positions());
-  for_each_window(w, options, work, [&](int64_t image, int64_t channel, const PoolRun& run) {
-    const byte* const from = winners.at(image, channel, run.first);
-    const int64_t step = w.by_channels ? winners.c : winners.space[2];
-    bool outside = false;
-    for (int64_t i = 0; i < run.count; ++i)
-      outside |= static_cast<std::uint64_t>(load<int64_t>(from + i * step)) >= plane;
-    if (outside) inside.store(false, std::memory_order_relaxed);
-  });
-  return inside.load();
+// Whether rows of outputs follow each other in memory, and planes of rows.
+inline bool rows_follow(const Windows& w, const std::array<int64_t, 3>& space) {
+  const bool rows = w.axis[1].out == 1 || space[1] == w.axis[2].out * space[2];
+  return rows && (w.axis[0].out == 1 || space[0] == w.axis[1].out * w.axis[2].out * space[2]);
 }
 
-// to[winner of each output] += gradient of the output, for the outputs of a run.
+// What the indices of winners may be is for the caller to say; they are looked at before anything is written. Whether
+// one lies outside shows in the sign of the index or of what is left to the last one.
+inline bool all_inside(const Windows& w, const PoolOperand<const byte>& winners, const Options& options) {
+  std::atomic<std::int64_t> signs{0};
+  constexpr int64_t dense = sizeof(int64_t);
+  const auto last = static_cast<std::uint64_t>(w.plane() - 1);
+  const auto look = [&](const byte* from, int64_t count, int64_t step) {
+    int64_t sign = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const auto index = load<std::uint64_t>(from + i * step);
+      sign |= static_cast<int64_t>(index | (last - index));
+    }
+    if (sign < 0) signs.fetch_or(sign, std::memory_order_relaxed);
+  };
+  // Rows of outputs with all their channels, those that follow each other in memory as one run.
+  const int64_t lines = w.by_channels ? w.axis[2].out : w.channels, length = w.by_channels ? w.channels : w.axis[2].out;
+  const int64_t line = w.by_channels ? winners.space[2] : winners.c,
+                step = w.by_channels ? winners.c : winners.space[2];
+  const int64_t rows = w.axis[0].out * w.axis[1].out, items = w.batch * rows;
+  const bool planes_dense =
+      !w.by_channels && step == dense && rows_follow(w, winners.space) && line == rows * length * dense;
+  const double work = static_cast<double>(w.batch * w.channels) * static_cast<double>(w.positions());
+  const int64_t together = planes_dense ? rows : 1;
+  parallel_for(options.parallel, items / together, threads_for(options, work, items / together),
+               [&](int64_t item, int) {
+                 if (planes_dense) return look(winners.at(item, 0), rows * lines * length, dense);
+                 const int64_t h = item % w.axis[1].out, d = item / w.axis[1].out % w.axis[0].out;
+                 const byte* from = winners.at(item / rows, 0, {d, h, 0});
+                 if (step == dense && line == length * dense) return look(from, lines * length, dense);
+                 for (int64_t i = 0; i < lines; ++i, from += line) look(from, length, step);
+               });
+  return signs.load() == 0;
+}
+
+// to[winner of each output] += gradient of the output, for a row of outputs, or the channels of one.
 template <class T>
 void scatter(const Plane& plane, const byte* winners, int64_t winners_step, const byte* gradient, int64_t gradient_step,
              byte* to, int64_t to_step, int64_t count) {
-  for (int64_t i = 0; i < count; ++i) {
-    byte* const at = to + i * to_step + plane.offset(load<int64_t>(winners + i * winners_step));
-    store<T>(at, load<T>(at) + load<T>(gradient + i * gradient_step));
+  constexpr int64_t element = sizeof(T), index = sizeof(int64_t);
+  const auto add = [](byte* at, const byte* from) { store<T>(at, load<T>(at) + load<T>(from)); };
+  const int64_t step = plane.space[2];
+  if (plane.flat && winners_step == index && gradient_step == element && to_step == 0 && step == element) {
+    for (int64_t i = 0; i < count; ++i) add(to + load<int64_t>(winners + i * index) * element, gradient + i * element);
+  } else if (plane.flat && winners_step == index && gradient_step == element && to_step == element) {
+    for (int64_t i = 0; i < count; ++i)
+      add(to + i * element + load<int64_t>(winners + i * index) * step, gradient + i * element);
+  } else {
+    for (int64_t i = 0; i < count; ++i)
+      add(to + i * to_step + plane.offset(load<int64_t>(winners + i * winners_step)), gradient + i * gradient_step);
   }
 }
 
@@ -79,14 +111,15 @@ Status max_pool(const ConvProblem& p, ConstTensorView<T> src, TensorView<T> dst,
   const Windows w = Windows::of(p, dst_size(p), src);
   const auto from = pool_operand(TensorView<const T>(src));
   const auto to = pool_operand(dst), index = pool_operand(winners);
-  for_each_window(w, options, flops(p), [&](int64_t image, int64_t channel, const PoolRun& run) {
-    kernels::Window window{};
-    window.dst = to.at(image, channel, run.first);
-    window.dst_step = w.by_channels ? to.c : to.space[2];
-    window.winners_step = w.by_channels ? index.c : index.space[2];
-    if (index.data != nullptr) window.winners = index.at(image, channel, run.first);
-    run_windows(k.max_window, w, run, from, from.at(image, channel), window);
-  });
+  for_each_window(w, from, options, flops(p),
+                  [&](WindowRuns& runs, int64_t image, int64_t channel, const PoolRun& run) {
+                    kernels::Window window{};
+                    window.dst = to.at(image, channel, run.first);
+                    window.dst_step = w.by_channels ? to.c : to.space[2];
+                    window.winners_step = w.by_channels ? index.c : index.space[2];
+                    if (index.data != nullptr) window.winners = index.at(image, channel, run.first);
+                    runs(k.max_window, run, image, channel, window);
+                  });
   return {};
 }
 
@@ -115,40 +148,52 @@ Status max_pool_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, Cons
   const auto from = pool_operand(TensorView<const T>(src)), gradient = pool_operand(TensorView<const T>(diff_dst));
   const auto to = pool_operand(diff_src);
   const Plane plane(w, to.space);
-  // Winners that are not given are found again, some at a time.
-  const auto add_run = [&](const PoolRun& run, int64_t image, int64_t channel) {
-    alignas(kCacheLine) T values[kFoundAgain];
-    std::int64_t found[kFoundAgain];
-    const byte* which = reinterpret_cast<const byte*>(found);
-    if (given) {
-      which = index.at(image, channel, run.first);
-    } else {
-      kernels::Window window{};
-      window.dst = reinterpret_cast<byte*>(values);
-      window.dst_step = sizeof(T);
-      window.winners = reinterpret_cast<byte*>(found);
-      window.winners_step = sizeof(int64_t);
-      run_windows(k.max_window, w, run, from, from.at(image, channel), window);
+  // Winners: those of a row of outputs, or of the channels of one.
+  const auto add = [&](const byte* which, int64_t which_step, int64_t image, int64_t channel,
+                       const std::array<int64_t, 3>& at, int64_t count) {
+    scatter<T>(plane, which, which_step, gradient.at(image, channel, at),
+               w.by_channels ? gradient.c : gradient.space[2], to.at(image, channel), w.by_channels ? to.c : 0, count);
+  };
+  // As one row, where a plane's rows follow each other in memory.
+  const bool one_row = !w.by_channels && rows_follow(w, index.space) && rows_follow(w, gradient.space);
+  const auto add_given = [&](int64_t image, int64_t channel, int64_t channels, int64_t d, int64_t h) {
+    if (!w.by_channels) {
+      const int64_t count = one_row ? w.positions() : w.axis[2].out;
+      return add(index.at(image, channel, {d, h, 0}), index.space[2], image, channel, {d, h, 0}, count);
     }
-    const int64_t which_step = !given ? int64_t{sizeof(int64_t)} : w.by_channels ? index.c : index.space[2];
-    scatter<T>(plane, which, which_step, gradient.at(image, channel, run.first),
-               w.by_channels ? gradient.c : gradient.space[2], to.at(image, channel), w.by_channels ? to.c : 0,
-               run.count);
+    for (int64_t q = 0; q < w.axis[2].out; ++q)
+      add(index.at(image, channel, {d, h, q}), index.c, image, channel, {d, h, q}, channels);
+  };
+  const auto add_found = [&](WindowRuns& runs, const PoolRun& run, int64_t image, int64_t channel) {
+    alignas(kCacheLine) T values[kFoundAgain];
+    int64_t found[kFoundAgain];
+    kernels::Window window{};
+    window.dst = reinterpret_cast<byte*>(values);
+    window.dst_step = sizeof(T);
+    window.winners = reinterpret_cast<byte*>(found);
+    window.winners_step = sizeof(int64_t);
+    runs(k.max_window, run, image, channel, window);
+    add(window.winners, window.winners_step, image, channel, run.first, run.count);
   };
   // No two pieces write to one place: a plane each, or some channels of an image.
   for_each_block_of_channels(w, options, flops(p), [&](int64_t image, int64_t channel, int64_t channels) {
     clear<T>(w, to, image, channel, channels);
+    if (given && one_row) return add_given(image, channel, channels, 0, 0);
+    WindowRuns runs(w, from);
     for (int64_t d = 0; d < w.axis[0].out; ++d)
-      for (int64_t h = 0; h < w.axis[1].out; ++h)
+      for (int64_t h = 0; h < w.axis[1].out; ++h) {
+        if (given) {
+          add_given(image, channel, channels, d, h);
+          continue;
+        }
         for_each_run(w, d, h, channels, [&](PoolRun run) {
-          const int64_t last = run.first[2] + run.count;  // of a row; channels together are fewer
-          for (; run.count > kFoundAgain; run.first[2] += kFoundAgain, run.count = last - run.first[2]) {
-            PoolRun part = run;
-            part.count = kFoundAgain;
-            add_run(part, image, channel);
+          // Of a row as many as there is room for; channels together are fewer.
+          for (int64_t left = run.count; left > 0; left -= run.count, run.first[2] += run.count) {
+            run.count = std::min(left, kFoundAgain);
+            add_found(runs, run, image, channel);
           }
-          add_run(run, image, channel);
         });
+      }
   });
   return {};
 }

@@ -38,19 +38,25 @@ struct Nest {
   }
 };
 
-// Numbers of a run that one piece of work handles.
+// Numbers of a run that one piece of work handles at least.
 constexpr int64_t kPiece = 16384;
+
+// What a number costs, in operations of a call that says how many it is worth a team for: mostly its way from memory.
+constexpr double kNumberWork = 40;
 
 template <class T>
 void run_map(const Nest& nest, byte* dst, const byte* a, const byte* b, void (*function)(const Map&),
              const Options& options) {
   const std::size_t last = nest.size.size() - 1;
-  const int64_t pieces = ceil_div(nest.size[last], kPiece);
-  int64_t items = pieces;
-  for (std::size_t axis = 0; axis < last; ++axis) items *= nest.size[axis];
-  const double numbers = static_cast<double>(items) * static_cast<double>(std::min(nest.size[last], kPiece));
-  parallel_for(options.parallel, items, threads_for(options, 8 * numbers, items), [&](int64_t item, int) {
-    const int64_t first = item % pieces * kPiece;
+  int64_t runs = 1;
+  for (std::size_t axis = 0; axis < last; ++axis) runs *= nest.size[axis];
+  const double numbers = static_cast<double>(runs) * static_cast<double>(nest.size[last]);
+  const int threads = threads_for(options, kNumberWork * numbers, runs * ceil_div(nest.size[last], kPiece));
+  // A single run is divided among the threads: what lies together stays with one of them.
+  const int64_t length = runs > threads ? kPiece : std::max(kPiece, round_up(ceil_div(nest.size[last], threads), 64));
+  const int64_t pieces = ceil_div(nest.size[last], length);
+  parallel_for(options.parallel, runs * pieces, threads, [&](int64_t item, int) {
+    const int64_t first = item % pieces * length;
     const auto& step = nest.step[last];
     std::array<int64_t, 3> offset{first * step[0], first * step[1], first * step[2]};
     item /= pieces;
@@ -59,7 +65,7 @@ void run_map(const Nest& nest, byte* dst, const byte* a, const byte* b, void (*f
       item /= nest.size[axis];
     }
     function({dst + offset[0], a + offset[1], b == nullptr ? nullptr : b + offset[2], step[0], step[1], step[2],
-              std::min(kPiece, nest.size[last] - first)});
+              std::min(length, nest.size[last] - first)});
   });
 }
 

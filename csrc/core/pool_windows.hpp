@@ -5,7 +5,9 @@
 // plane: there, outputs at its ends meet padding and are runs of their own.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
+#include <limits>
 
 #include "../kernels/table.hpp"
 #include "call.hpp"
@@ -112,36 +114,82 @@ void for_each_tap(const Windows& w, const PoolRun& run, const std::array<int64_t
       }
 }
 
-/// Runs `kernel` on the windows of a run, with what is not of the window filled in by the caller: dst, divisor,
-/// winners. `src` is the channel (or the first of them) of the image.
-inline void run_windows(void (*kernel)(const kernels::Window&), const Windows& w, const PoolRun& run,
-                        const PoolOperand<const byte>& s, const byte* src, kernels::Window window) {
-  int64_t taps[kWindowTaps], indices[kWindowTaps];
-  window.src = src;
-  window.src_step = w.by_channels ? s.c : w.axis[2].stride * s.space[2];
-  window.index_step = w.by_channels ? 0 : w.axis[2].stride;
-  window.count = run.count;
-  window.taps = taps;
-  window.tap_index = indices;
-  window.first_index = 0;
-  const double divisor = window.divisor;
-  window.divisor = 1;
-  window.more = false;
-  int64_t count = 0;
-  const auto flush = [&](bool last) {
-    window.tap_count = static_cast<int>(count);
-    if (last) window.divisor = divisor;
-    kernel(window);
-    window.more = true;
+/// Runs a kernel on the windows of one run after the other. The list of a run's taps serves the next one, too, if that
+/// meets the same.
+class WindowRuns {
+ public:
+  WindowRuns(const Windows& windows, const PoolOperand<const byte>& operand) : w(windows), src(operand) {}
+
+  /// `window` has what is not of the windows: dst, divisor, winners.
+  void operator()(void (*kernel)(const kernels::Window&), const PoolRun& run, int64_t image, int64_t channel,
+                  kernels::Window window) {
+    if (run.taps != made || !whole) list_taps(run);
+    const auto first = [&](std::size_t a) { return w.axis[a].index(run.first[a], run.taps[a].first); };
+    const std::array<int64_t, 3> at{first(0), first(1), first(2)};
+    window.src = src.at(image, channel, at);
+    window.src_step = w.by_channels ? src.c : w.axis[2].stride * src.space[2];
+    window.first_index = (at[0] * w.axis[1].in + at[1]) * w.axis[2].in + at[2];
+    window.index_step = w.by_channels ? 0 : w.axis[2].stride;
+    window.count = run.count;
+    window.taps = taps;
+    window.tap_index = indices;
+    window.far = w.plane() > std::numeric_limits<std::int32_t>::max();
+    if (whole) {
+      window.tap_count = static_cast<int>(count);
+      kernel(window);
+      return;
+    }
+    // More taps than the list has room for.
+    const double divisor = window.divisor;
+    window.divisor = 1;
     count = 0;
-  };
-  for_each_tap(w, run, s.space, [&](int64_t offset, int64_t index) {
-    if (count == kWindowTaps) flush(false);
-    taps[count] = offset;
-    indices[count++] = index;
-  });
-  flush(true);
-}
+    const auto flush = [&] {
+      window.tap_count = static_cast<int>(count);
+      kernel(window);
+      window.more = true;
+      count = 0;
+    };
+    for_each_tap(run, [&](int64_t offset, int64_t index) {
+      if (count == kWindowTaps) flush();
+      taps[count] = offset;
+      indices[count++] = index;
+    });
+    window.divisor = divisor;
+    flush();
+  }
+
+ private:
+  // body(bytes, index) of each tap, from the first one on.
+  template <class Body>
+  void for_each_tap(const PoolRun& run, Body&& body) const {
+    const auto& [d, h, x] = run.taps;
+    for (int64_t i = 0; i < d.size(); ++i)
+      for (int64_t j = 0; j < h.size(); ++j)
+        for (int64_t k = 0; k < x.size(); ++k) {
+          const std::array<int64_t, 3> at{i * w.axis[0].dilation, j * w.axis[1].dilation, k * w.axis[2].dilation};
+          body(at[0] * src.space[0] + at[1] * src.space[1] + at[2] * src.space[2],
+               (at[0] * w.axis[1].in + at[1]) * w.axis[2].in + at[2]);
+        }
+  }
+
+  void list_taps(const PoolRun& run) {
+    made = run.taps;
+    whole = capped_product(made[0].size(), made[1].size(), made[2].size()) <= kWindowTaps;
+    count = 0;
+    if (!whole) return;
+    for_each_tap(run, [&](int64_t offset, int64_t index) {
+      taps[count] = offset;
+      indices[count++] = index;
+    });
+  }
+
+  const Windows& w;
+  const PoolOperand<const byte> src;
+  std::array<Range, 3> made{};
+  bool whole = false;
+  int64_t count = 0;
+  int64_t taps[kWindowTaps], indices[kWindowTaps];
+};
 
 /// Rows of outputs that one piece of work takes: enough to be worth handing out.
 inline int64_t rows_together(const Windows& w, int64_t channels) {
@@ -151,19 +199,21 @@ inline int64_t rows_together(const Windows& w, int64_t channels) {
   return std::clamp<int64_t>(enough / std::max<int64_t>(numbers, 1), 1, std::max<int64_t>(w.axis[1].out, 1));
 }
 
-/// body(image, channel, run) for every run of all outputs, in parallel; by channels, the run has all of them.
+/// body(runs, image, channel, run) for every run of all outputs, in parallel; by channels, the run has all of them.
 template <class Body>
-void for_each_window(const Windows& w, const Options& options, double work, Body&& body) {
+void for_each_window(const Windows& w, const PoolOperand<const byte>& src, const Options& options, double work,
+                     Body&& body) {
   const int64_t channels = w.by_channels ? w.channels : 1, planes = w.by_channels ? 1 : w.channels;
   const int64_t rows = rows_together(w, channels), blocks = ceil_div(w.axis[1].out, rows);
   const int64_t items = w.batch * planes * w.axis[0].out * blocks;
   parallel_for(options.parallel, items, threads_for(options, work, items), [&](int64_t item, int) {
+    WindowRuns runs(w, src);
     const int64_t first = item % blocks * rows;
     item /= blocks;
     const int64_t d = item % w.axis[0].out;
     item /= w.axis[0].out;
     for (int64_t h = first; h < std::min(first + rows, w.axis[1].out); ++h)
-      for_each_run(w, d, h, channels, [&](const PoolRun& run) { body(item / planes, item % planes, run); });
+      for_each_run(w, d, h, channels, [&](const PoolRun& run) { body(runs, item / planes, item % planes, run); });
   });
 }
 

@@ -29,45 +29,101 @@ TAPWISE_INLINE void store_every(byte* to, int64_t bytes, Vec<T> v, int count) {
     v.store_partial(to, count);
 }
 
-// A NaN is above every number, and of equals the first stays.
+template <int n>
+struct Constant {
+  static constexpr int value = n;
+};
+
+// Calls body(first output, vectors, valid numbers) for the outputs of a run: several whole vectors at a time, which
+// share what is read of the list of taps, then one at a time, the last in part.
+template <class T, class Body>
+TAPWISE_INLINE void for_each_vector(int64_t count, Body body) {
+  constexpr int size = Vec<T>::size, together = 4;
+  int64_t i = 0;
+  for (; i + together * size <= count; i += together * size) body(i, Constant<together>{}, size);
+  for (; i < count; i += size) body(i, Constant<1>{}, static_cast<int>(count - i < size ? count - i : size));
+}
+
+// Lane numbers times `step`, from `first` on, added to 32- or 64-bit indices, and stored as 64-bit ones.
+template <class Taps, int... I>
+TAPWISE_INLINE void store_indices(byte* to, Taps tap, int64_t first, int64_t step, Indices<I...>) {
+  typedef int64_t Wide [[gnu::vector_size(sizeof...(I) * sizeof(int64_t))]];
+  typedef int64_t WideMemory [[gnu::vector_size(sizeof...(I) * sizeof(int64_t)), gnu::aligned(1), gnu::may_alias]];
+  const Wide lane = {int64_t{I}...};
+  *reinterpret_cast<WideMemory*>(to) = __builtin_convertvector(tap, Wide) + lane * step + first;
+}
+
+// A NaN is above every number, and of equals the first stays. Which tap was it: its distance from the first one in the
+// plane or, where those may not fit into a lane (`far`), its number.
 template <class T, int step, bool winners>
 TAPWISE_INLINE void max_of(const Window& w) {
   constexpr int size = Vec<T>::size;
   using Taps = decltype(Vec<T>{}.value > Vec<T>{}.value);
-  for (int64_t i = 0; i < w.count; i += size) {
-    const int count = static_cast<int>(w.count - i < size ? w.count - i : size);
+  for_each_vector<T>(w.count, [&](int64_t i, auto vectors, int count) TAPWISE_INLINE_LAMBDA {
+    constexpr int n = vectors.value;
     const byte* const from = w.src + i * w.src_step;
     byte* const to = w.dst + i * w.dst_step;
-    Vec<T> best =
-        w.more ? load_every<T, 0>(to, w.dst_step, count) : load_every<T, step>(from + w.taps[0], w.src_step, count);
-    Taps tap = w.more ? Taps{} - 1 : Taps{};
-    for (int k = w.more ? 0 : 1; k < w.tap_count; ++k) {
-      const Vec<T> a = load_every<T, step>(from + w.taps[k], w.src_step, count);
-      const auto better = (a.value > best.value) | ((a.value != a.value) & (best.value == best.value));
-      best.value = better ? a.value : best.value;
-      if (winners) tap = better ? Taps{} + k : tap;
+    const int64_t from_next = size * w.src_step, to_next = size * w.dst_step;
+    Vec<T> best[n];
+    Taps tap[n];
+    TAPWISE_UNROLL
+    for (int j = 0; j < n; ++j) {
+      best[j] = w.more ? load_every<T, 0>(to + j * to_next, w.dst_step, count)
+                       : load_every<T, step>(from + w.taps[0] + j * from_next, w.src_step, count);
+      tap[j] = w.more ? Taps{} - 1 : Taps{};
     }
-    store_every(to, w.dst_step, best, count);
-    if (!winners) continue;
-    int64_t index = w.first_index + i * w.index_step;
-    for (int lane = 0; lane < count; ++lane, index += w.index_step)
-      if (tap[lane] >= 0) write<int64_t>(w.winners + (i + lane) * w.winners_step, index + w.tap_index[tap[lane]]);
-  }
+    for (int k = w.more ? 0 : 1; k < w.tap_count; ++k) {
+      const byte* const at = from + w.taps[k];
+      const Taps which = Taps{} + static_cast<decltype(Taps{}[0] + 0)>(w.far ? k : w.tap_index[k]);
+      TAPWISE_UNROLL
+      for (int j = 0; j < n; ++j) {
+        const Vec<T> a = load_every<T, step>(at + j * from_next, w.src_step, count);
+        const auto stays = (best[j].value >= a.value) | (best[j].value != best[j].value);
+        best[j].value = stays ? best[j].value : a.value;
+        if (winners) tap[j] = stays ? tap[j] : which;
+      }
+    }
+    TAPWISE_UNROLL
+    for (int j = 0; j < n; ++j) {
+      store_every(to + j * to_next, w.dst_step, best[j], count);
+      if (!winners) continue;
+      const int64_t first = w.first_index + (i + j * size) * w.index_step;
+      byte* const index = w.winners + (i + j * size) * w.winners_step;
+      if (!w.far && !w.more && count == size && w.winners_step == int64_t{sizeof(int64_t)}) {
+        store_indices(index, tap[j], first, w.index_step, typename MakeIndices<size>::Type{});
+        continue;
+      }
+      for (int lane = 0; lane < count; ++lane)
+        if (tap[j][lane] >= 0)
+          write<int64_t>(index + lane * w.winners_step,
+                         first + lane * w.index_step + (w.far ? w.tap_index[tap[j][lane]] : tap[j][lane]));
+    }
+  });
 }
 
 template <class T, int step>
 TAPWISE_INLINE void mean_of(const Window& w) {
   constexpr int size = Vec<T>::size;
   const auto divisor = Vec<T>::broadcast(static_cast<T>(w.divisor));
-  for (int64_t i = 0; i < w.count; i += size) {
-    const int count = static_cast<int>(w.count - i < size ? w.count - i : size);
+  for_each_vector<T>(w.count, [&](int64_t i, auto vectors, int count) TAPWISE_INLINE_LAMBDA {
+    constexpr int n = vectors.value;
     const byte* const from = w.src + i * w.src_step;
     byte* const to = w.dst + i * w.dst_step;
-    Vec<T> sum = w.more ? load_every<T, 0>(to, w.dst_step, count) : Vec<T>::zero();
-    for (int k = 0; k < w.tap_count; ++k) sum += load_every<T, step>(from + w.taps[k], w.src_step, count);
-    sum.value /= divisor.value;
-    store_every(to, w.dst_step, sum, count);
-  }
+    Vec<T> sum[n];
+    TAPWISE_UNROLL
+    for (int j = 0; j < n; ++j)
+      sum[j] = w.more ? load_every<T, 0>(to + j * size * w.dst_step, w.dst_step, count) : Vec<T>::zero();
+    for (int k = 0; k < w.tap_count; ++k) {
+      TAPWISE_UNROLL
+      for (int j = 0; j < n; ++j)
+        sum[j] += load_every<T, step>(from + w.taps[k] + j * size * w.src_step, w.src_step, count);
+    }
+    TAPWISE_UNROLL
+    for (int j = 0; j < n; ++j) {
+      sum[j].value /= divisor.value;
+      store_every(to + j * size * w.dst_step, w.dst_step, sum[j], count);
+    }
+  });
 }
 
 template <class T>

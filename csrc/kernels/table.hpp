@@ -98,6 +98,7 @@ struct Window {
   int64_t winners_step;
   const int64_t* tap_index;
   int64_t first_index, index_step;
+  bool far;  // some tap_index may not fit into 31 bits
 };
 
 /// dst[i] += src[i] / divisor.
