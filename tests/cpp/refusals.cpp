@@ -53,6 +53,18 @@ ConvProblem with(void (*change)(ConvProblem&)) {
 
 Status invalid(void (*change)(ConvProblem&)) { return validate(with(change)); }
 
+// All gradients, one of them into memory that another reads.
+enum Into { kWeightsAt, kBiasOfWeights, kBiasOfSrc, kDataOfDst };
+Status backward_into(Into into) {
+  static float x[32], w[72], y[36], dx[32], dw[72], db[6], relu[36];
+  Gradients<float> g{dense(dx, kSrc), dense(dw, kWeights), {db}};
+  if (into == kWeightsAt) g.diff_weights.data = w;
+  if (into == kBiasOfWeights) g.diff_bias.data = w + 3;
+  if (into == kBiasOfSrc) g.diff_bias.data = x + 3;
+  if (into == kDataOfDst) g.diff_src.data = relu;
+  return backward<float>(small(), dense(y, kDst), dense(x, kSrc), dense(w, kWeights), g, {}, dense(relu, kDst));
+}
+
 constexpr std::int64_t kHuge = std::int64_t{1} << 62;
 
 const Call kCalls[] = {
@@ -178,13 +190,82 @@ const Call kCalls[] = {
      }},
     {"relu of a negative size", Code::invalid_argument,
      [] { return relu<float>({-5}, AnyView<const float>{&number, {4}}, AnyView<float>{&number, {4}}); }},
+    {"a gradient into the weights", Code::invalid_argument, [] { return backward_into(kWeightsAt); }},
+    {"a gradient by the bias into the weights", Code::invalid_argument, [] { return backward_into(kBiasOfWeights); }},
+    {"a gradient by the bias into src", Code::invalid_argument, [] { return backward_into(kBiasOfSrc); }},
+    {"a gradient through a ReLU into its result", Code::invalid_argument, [] { return backward_into(kDataOfDst); }},
+    {"a result of the ReLU of another shape", Code::invalid_argument,
+     [] {
+       static float x[32], w[72], y[36], dw[72];
+       const Gradients<float> g{{}, dense(dw, kWeights), {}};
+       return backward<float>(small(), dense(y, kDst), dense(x, kSrc), dense(w, kWeights), g, {},
+                              dense(y, {1, 6, 1, 1, 5}));
+     }},
+    {"a transposed gradient of another shape", Code::invalid_argument,
+     [] {
+       static float x[32], w[72], y[36], dw[72];
+       const Gradients<float> g{{}, dense(dw, kWeights), {}};
+       return transposed_backward<float>(small(), dense(x, {1, 4, 1, 1, 7}), dense(y, kDst), dense(w, kWeights), g);
+     }},
+    {"diff_dst of a size that has no negative", Code::invalid_argument,
+     [] {
+       ConvProblem p = small();
+       p.dilation[2] = 2;
+       return backward_data<float>(p, one({1, 6, 1, 1, INT64_MIN}), one(kWeights), nullptr, dense(&number, kSrc));
+     }},
+    {"a workspace of 2^66 bytes", Code::overflow,
+     [] {
+       ConvProblem p{.batch = 512, .src = {1, 1, std::int64_t{1} << 40}};
+       p.kernel = {1, 1, (std::int64_t{1} << 40) - 64};
+       const ParallelFor many{[](auto...) {}, nullptr, 1 << 20};
+       std::int64_t bytes = 0;
+       return workspace_size<double>(p, Direction::forward, Options{.threads = 1 << 20, .parallel = &many}, bytes);
+     }},
+    {"an index of a winner beyond its plane", Code::invalid_argument,
+     [] {
+       static float y[24], x[32];
+       static const std::int64_t winners[24] = {8};
+       return max_pool_backward<float>(pooling(), dense(y, kPooled), {}, dense(x, {1, 4, 1, 1, 8}), {},
+                                       dense_view(winners, kPooled));
+     }},
+    {"a mean over more than the padding", Code::invalid_argument,
+     [] {
+       static float y[24], x[32];
+       return average_pool<float>(pooling(), dense(x, {1, 4, 1, 1, 8}), dense(y, kPooled), {true, {0, 0, 1}});
+     }},
     {"a bias gradient into nothing", Code::invalid_argument, [] { return backward_bias<float>(one(kDst), nullptr); }},
 };
+
+// Of an empty batch no stride is looked at.
+int count_empty_batches() {
+  ConvProblem p = small();
+  p.batch = 0;
+  const auto far = [](Shape shape) {
+    shape[0] = 0;
+    return TensorView<float>{&number, shape, {kHuge, kHuge, kHuge, kHuge, kHuge}};
+  };
+  static float dw[72], db[6];
+  const Gradients<float> g{far(kSrc), dense(dw, kWeights), {db}};
+  const Status statuses[] = {
+      forward<float>(p, far(kSrc), one(kWeights), nullptr, far(kDst)),
+      backward_data<float>(p, far(kDst), one(kWeights), nullptr, far(kSrc)),
+      backward_weights<float>(p, far(kDst), far(kSrc), dense(dw, kWeights)),
+      backward<float>(p, far(kDst), far(kSrc), one(kWeights), g),
+      transposed_backward<float>(p, far(kSrc), far(kDst), one(kWeights),
+                                 {far(kDst), dense(dw, kWeights), {nullptr, 0}})};
+  int failures = 0;
+  for (const Status& status : statuses) {
+    if (status.ok()) continue;
+    std::printf("an empty batch: %s\n", status.message());
+    ++failures;
+  }
+  return failures;
+}
 
 }  // namespace
 
 int main() {
-  int failures = 0;
+  int failures = count_empty_batches();
   for (const Call& call : kCalls) {
     const Status status = call.make();
     if (status.code == call.code && *status.message() != '\0') continue;
