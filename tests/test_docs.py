@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import typing
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -106,6 +107,12 @@ def test_every_parameter_is_documented_and_no_other(name: str) -> None:
     expected = [p for p in inspect.signature(thing).parameters if p != "self"]
     assert sorted(entries(thing, "Parameters")) == sorted(expected)
     assert not [p for p, text in entries(thing, "Parameters").items() if not text]
+
+
+@pytest.mark.parametrize("name", functions())
+def test_annotations_can_be_evaluated(name: str) -> None:
+    thing = functions()[name]
+    assert "return" in typing.get_type_hints(thing.__init__ if inspect.isclass(thing) else thing)
 
 
 def test_every_attribute_of_an_explanation_is_documented_and_no_other() -> None:

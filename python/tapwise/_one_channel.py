@@ -5,7 +5,7 @@ is the fastest; the next as the batch; the rest in a loop. A complex number is t
 """
 
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -58,7 +58,7 @@ def correlate(
     together = 2 if joint else max(1, _PACKED_TAPS // kernel.size)
     for index in np.ndindex(*loops):
         for first in range(0, channels, together):
-            some = (*index, slice(None), slice(first, first + together))
+            some: tuple[Any, ...] = (*index, slice(None), slice(first, first + together))
             source = x[some]
             groups = 1 if joint else source.shape[1]
             weight = _two_channels(kernel, channels) if joint else np.broadcast_to(kernel, (groups, 1, *kernel.shape))

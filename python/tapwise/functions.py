@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import SupportsIndex
 
-from numpy.typing import NDArray
-
 from . import _core
 from ._device import on_cuda
 from .types import (
@@ -23,6 +21,7 @@ from .types import (
     Layout1d,
     Layout2d,
     Layout3d,
+    NDArray,
     Operand,
     Padding,
     Padding2d,

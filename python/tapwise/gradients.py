@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, SupportsIndex, overload
 
-from numpy.typing import NDArray
-
 from . import _core
 from ._device import on_cuda
 from .types import (
@@ -22,6 +20,7 @@ from .types import (
     Gradients,
     IntOrInts,
     Layout,
+    NDArray,
     Needs,
     No,
     Operand,

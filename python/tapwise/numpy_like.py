@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import index
-from typing import Any, Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from . import _core, _one_channel
 from ._alignment import align
 from ._array_like import as_array, as_result
 from ._number_types import computed_in, converted, store
 from .types import Algorithm, Array, Foreign
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+else:
+    ArrayLike = Any
 
 Mode: TypeAlias = Literal["full", "same", "valid"]
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, SupportsIndex
 
-from numpy.typing import NDArray
-
 from . import _core
-from .types import Activation, Algorithm, F, IntOrInts, Layout, Operand, Padding, Shape, WeightLayout
+from .types import Activation, Algorithm, F, IntOrInts, Layout, NDArray, Operand, Padding, Shape, WeightLayout
 
 
 class Plan(Generic[F]):

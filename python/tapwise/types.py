@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, SupportsIndex, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray as NDArray
     from typing_extensions import TypedDict, TypeVar
 
     # The default is what no operand decides. It is none of the constraints, which is why it says nothing wrong.
@@ -20,6 +20,7 @@ else:
     from typing import TypeVar
 
     F = TypeVar("F", np.float32, np.float64)
+    NDArray = np.ndarray[Any, np.dtype[F]]  # importing numpy.typing would take longer than importing this package's own
 """The dtype of a call."""
 
 
@@ -79,18 +80,18 @@ TransposedPadding: TypeAlias = _Zeros | Literal["valid", "same", "same_lower"]
 Layout1d: TypeAlias = Literal["NCW", "NWC", "CW", "WC"]
 Layout2d: TypeAlias = Literal["NCHW", "NHWC", "CHW", "HWC"]
 Layout3d: TypeAlias = Literal["NCDHW", "NDHWC", "CDHW", "DHWC"]
-Layout: TypeAlias = Layout1d | Layout2d | Layout3d
+Layout: TypeAlias = Literal[Layout1d, Layout2d, Layout3d]
 """The axes of activations."""
 
 WeightLayout1d: TypeAlias = Literal["OIW", "OWI", "WIO"]
 WeightLayout2d: TypeAlias = Literal["OIHW", "OHWI", "HWIO"]
 WeightLayout3d: TypeAlias = Literal["OIDHW", "ODHWI", "DHWIO"]
-WeightLayout: TypeAlias = WeightLayout1d | WeightLayout2d | WeightLayout3d
+WeightLayout: TypeAlias = Literal[WeightLayout1d, WeightLayout2d, WeightLayout3d]
 """The axes of weights."""
 
-TransposedWeightLayout: TypeAlias = (
-    WeightLayout | Literal["IOW", "IWO", "WOI", "IOHW", "IHWO", "HWOI", "IODHW", "IDHWO", "DHWOI"]
-)
+TransposedWeightLayout: TypeAlias = Literal[
+    WeightLayout, "IOW", "IWO", "WOI", "IOHW", "IHWO", "HWOI", "IODHW", "IDHWO", "DHWOI"
+]
 """The axes of the weights of a transposed convolution."""
 
 Activation: TypeAlias = Literal["relu"] | None
@@ -106,7 +107,7 @@ Direction: TypeAlias = Literal["forward", "input_grad", "weight_grad", "bias_gra
 """A pass of a convolution."""
 
 DType: TypeAlias = (
-    Literal["float32", "float64"] | type[np.float32] | type[np.float64] | np.dtype[np.float32] | np.dtype[np.float64]
+    Literal["float32", "float64"] | type[np.float32 | np.float64] | np.dtype[np.float32] | np.dtype[np.float64]
 )
 """The dtype of arrays that are not there yet."""
 
@@ -116,7 +117,7 @@ Needs: TypeAlias = tuple[bool, bool, bool]
 Outs: TypeAlias = tuple[NDArray[F] | None, NDArray[F] | None, NDArray[F] | None]
 """Where they go."""
 
-Gradients: TypeAlias = tuple[NDArray[F] | None, NDArray[F] | None, NDArray[F] | None]
+Gradients: TypeAlias = Outs[F]
 """Those gradients, None where not needed."""
 
 Yes: TypeAlias = Literal[True]
