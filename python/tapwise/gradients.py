@@ -420,21 +420,22 @@ def conv_backward(
     >>> import numpy as np, tapwise
     >>> rng = np.random.default_rng(0)
     >>> x, weight, bias = rng.standard_normal((2, 3, 8, 8)), rng.standard_normal((4, 3, 3, 3)), rng.standard_normal(4)
+    >>> grad = rng.standard_normal((2, 4, 8, 8))
     >>> def loss(x, weight, bias):
-    ...     return 0.5 * (tapwise.conv2d(x, weight, bias, padding="same", activation="relu") ** 2).sum()
+    ...     return (grad * tapwise.conv2d(x, weight, bias, padding="same", activation="relu")).sum()
 
-    The gradient of this loss by the result is the result:
+    The gradient of this loss by the result is `grad`:
 
     >>> y = tapwise.conv2d(x, weight, bias, padding="same", activation="relu")
-    >>> grad_x, grad_weight, grad_bias = tapwise.conv_backward(y, x, weight, padding="same", activation="relu", y=y)
+    >>> gradients = tapwise.conv_backward(grad, x, weight, padding="same", activation="relu", y=y)
 
     Finite differences along a direction for each operand say the same:
 
-    >>> for i, grad in enumerate((grad_x, grad_weight, grad_bias)):
+    >>> for i, found in enumerate(gradients):
     ...     there, back = [x, weight, bias], [x, weight, bias]
-    ...     step = 1e-6 * rng.standard_normal(grad.shape)
+    ...     step = 1e-6 * rng.standard_normal(found.shape)
     ...     there[i], back[i] = there[i] + step, back[i] - step
-    ...     print(np.isclose(loss(*there) - loss(*back), 2 * (grad * step).sum(), rtol=1e-6))
+    ...     print(np.isclose(loss(*there) - loss(*back), 2 * (found * step).sum(), rtol=1e-6))
     True
     True
     True
