@@ -69,13 +69,13 @@ def test_sequential_skips_the_input_gradient_of_its_first_layer_only(
 ) -> None:
     model, x = lenet(), normal((3, 2, 8, 8), 0)
     grad = np.ones_like(model(x))
-    calls, conv_backward = [], tapwise.functions.conv_backward
+    calls, conv_backward = [], tapwise.gradients.conv_backward
 
     def spy(*args: Any, **kwargs: Any) -> Any:
         calls.append(kwargs["needs"])
         return conv_backward(*args, **kwargs)
 
-    monkeypatch.setattr(tapwise.functions, "conv_backward", spy)
+    monkeypatch.setattr(tapwise.gradients, "conv_backward", spy)
     model.backward(grad, needs_input_grad=False)
     assert calls == [(True, True, True), (False, True, True)]  # the last layer comes first
 

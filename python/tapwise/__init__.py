@@ -1,7 +1,7 @@
 """Fast forward and backward convolution on NumPy arrays.
 
-Functions take and return NumPy arrays without copying them; see :func:`conv`. Layers and optimisers are in
-:mod:`tapwise.nn`.
+Functions read NumPy arrays where they lie, in any layout and with any strides, and return new ones; see :func:`conv`.
+Layers and optimisers are in :mod:`tapwise.nn`.
 """
 
 from . import _core, cuda, nn
@@ -16,19 +16,8 @@ from .control import (
     set_num_threads,
 )
 from .explanation import Explanation, explain
-from .functions import (
-    conv,
-    conv1d,
-    conv2d,
-    conv3d,
-    conv_backward,
-    conv_bias_grad,
-    conv_input_grad,
-    conv_output_shape,
-    conv_transpose,
-    conv_transpose_backward,
-    conv_weight_grad,
-)
+from .functions import conv, conv1d, conv2d, conv3d, conv_output_shape, conv_transpose
+from .gradients import conv_backward, conv_bias_grad, conv_input_grad, conv_transpose_backward, conv_weight_grad
 from .layers import (
     avg_pool,
     avg_pool_grad,

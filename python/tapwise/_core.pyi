@@ -1,30 +1,46 @@
 """The compiled core. Every argument is positional; the functions of this package name and document them."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
-from .types import Array, ArrayLike, DType, IntOrInts, Padding
+from .types import (
+    Activation,
+    Algorithm,
+    Array,
+    Direction,
+    DType,
+    Gradients,
+    IntOrInts,
+    Layout,
+    Needs,
+    Operand,
+    Outs,
+    Padding,
+    Shape,
+    TransposedWeightLayout,
+    WeightLayout,
+)
 
 class Plan:
     def __init__(
         self,
-        x_shape: Sequence[int],
-        weight: ArrayLike,
-        bias: ArrayLike | None,
+        x_shape: Shape,
+        weight: Operand,
+        bias: Operand | None,
         stride: IntOrInts,
         padding: Padding,
         dilation: IntOrInts,
-        groups: int,
+        groups: SupportsIndex,
         flip: bool,
-        layout: str | None,
-        weight_layout: str | None,
-        activation: str | None,
-        algorithm: str,
-        threads: int | None,
+        layout: Layout | None,
+        weight_layout: WeightLayout | None,
+        activation: Activation,
+        algorithm: Algorithm,
+        threads: SupportsIndex | None,
         /,
     ) -> None: ...
-    def run(self, x: ArrayLike, out: Array | None, /) -> Array: ...
-    def update(self, weight: ArrayLike, bias: ArrayLike | None, /) -> None: ...
+    def run(self, x: Operand, out: Array | None, /) -> Array: ...
+    def update(self, weight: Operand, bias: Operand | None, /) -> None: ...
     @property
     def algorithm(self) -> str: ...
     @property
@@ -35,172 +51,172 @@ class Plan:
     def output_shape(self) -> tuple[int, ...]: ...
 
 def conv(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None,
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None,
     rank: int,
     stride: IntOrInts,
     padding: Padding,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
-    activation: str | None,
+    layout: Layout | None,
+    weight_layout: WeightLayout | None,
+    activation: Activation,
     out: Array | None,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def conv_transpose(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None,
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None,
     stride: IntOrInts,
     padding: Padding,
     output_padding: IntOrInts,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
+    layout: Layout | None,
+    weight_layout: TransposedWeightLayout | None,
     out: Array | None,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def conv_input_grad(
-    grad: ArrayLike,
-    weight: ArrayLike,
-    input_shape: Sequence[int],
+    grad: Operand,
+    weight: Operand,
+    input_shape: Shape,
     stride: IntOrInts,
     padding: Padding,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
+    layout: Layout | None,
+    weight_layout: WeightLayout | None,
     out: Array | None,
     accumulate: bool,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def conv_weight_grad(
-    grad: ArrayLike,
-    x: ArrayLike,
+    grad: Operand,
+    x: Operand,
     kernel_size: IntOrInts,
     stride: IntOrInts,
     padding: Padding,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
+    layout: Layout | None,
+    weight_layout: WeightLayout | None,
     out: Array | None,
     accumulate: bool,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def conv_bias_grad(
-    grad: ArrayLike,
-    layout: str | None,
+    grad: Operand,
+    layout: Layout | None,
     out: Array | None,
     accumulate: bool,
-    threads: int | None,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def conv_backward(
-    grad: ArrayLike,
-    x: ArrayLike,
-    weight: ArrayLike,
+    grad: Operand,
+    x: Operand,
+    weight: Operand,
     stride: IntOrInts,
     padding: Padding,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
-    needs: tuple[bool, bool, bool],
-    out: tuple[Array | None, Array | None, Array | None],
+    layout: Layout | None,
+    weight_layout: WeightLayout | None,
+    needs: Needs,
+    out: Outs,
     accumulate: bool,
-    activation: str | None,
-    y: ArrayLike | None,
-    algorithm: str,
-    threads: int | None,
+    activation: Activation,
+    y: Operand | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     /,
-) -> tuple[Array | None, Array | None, Array | None]: ...
+) -> Gradients: ...
 def conv_transpose_backward(
-    grad: ArrayLike,
-    x: ArrayLike,
-    weight: ArrayLike,
+    grad: Operand,
+    x: Operand,
+    weight: Operand,
     stride: IntOrInts,
     padding: Padding,
     output_padding: IntOrInts,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
-    needs: tuple[bool, bool, bool],
-    out: tuple[Array | None, Array | None, Array | None],
+    layout: Layout | None,
+    weight_layout: TransposedWeightLayout | None,
+    needs: Needs,
+    out: Outs,
     accumulate: bool,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     /,
-) -> tuple[Array | None, Array | None, Array | None]: ...
+) -> Gradients: ...
 def conv_output_shape(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    x_shape: Shape,
+    weight_shape: Shape,
     stride: IntOrInts,
     padding: Padding,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
+    layout: Layout | None,
+    weight_layout: WeightLayout | None,
     /,
 ) -> tuple[int, ...]: ...
 def explain(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    x_shape: Shape,
+    weight_shape: Shape,
     stride: IntOrInts,
     padding: Padding,
     dilation: IntOrInts,
-    groups: int,
+    groups: SupportsIndex,
     flip: bool,
-    layout: str | None,
-    weight_layout: str | None,
-    direction: str,
+    layout: Layout | None,
+    weight_layout: WeightLayout | None,
+    direction: Direction,
     dtype: DType,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     /,
 ) -> dict[str, Any]: ...
 def dense(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None,
-    activation: str | None,
+    x: Operand,
+    weight: Operand,
+    bias: Operand | None,
+    activation: Activation,
     out: Array | None,
-    threads: int | None,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def dense_grad(
-    grad: ArrayLike,
-    x: ArrayLike,
-    weight: ArrayLike,
-    needs: tuple[bool, bool, bool],
-    out: tuple[Array | None, Array | None, Array | None],
+    grad: Operand,
+    x: Operand,
+    weight: Operand,
+    needs: Needs,
+    out: Outs,
     accumulate: bool,
-    threads: int | None,
+    threads: SupportsIndex | None,
     /,
-) -> tuple[Array | None, Array | None, Array | None]: ...
-def relu(x: ArrayLike, out: Array | None, threads: int | None, /) -> Array: ...
-def relu_grad(grad: ArrayLike, x: ArrayLike, out: Array | None, threads: int | None, /) -> Array: ...
+) -> Gradients: ...
+def relu(x: Operand, out: Array | None, threads: SupportsIndex | None, /) -> Array: ...
+def relu_grad(grad: Operand, x: Operand, out: Array | None, threads: SupportsIndex | None, /) -> Array: ...
 def max_pool(
-    x: ArrayLike,
+    x: Operand,
     kernel_size: IntOrInts,
     stride: IntOrInts | None,
     padding: Padding,
@@ -209,12 +225,12 @@ def max_pool(
     return_indices: bool,
     layout: str | None,
     out: Array | None,
-    threads: int | None,
+    threads: SupportsIndex | None,
     /,
 ) -> Any: ...
 def max_pool_grad(
-    grad: ArrayLike,
-    x: ArrayLike | Sequence[int],
+    grad: Operand,
+    x: Operand | Sequence[SupportsIndex],
     kernel_size: IntOrInts,
     stride: IntOrInts | None,
     padding: Padding,
@@ -223,11 +239,11 @@ def max_pool_grad(
     indices: Array | None,
     layout: str | None,
     out: Array | None,
-    threads: int | None,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def avg_pool(
-    x: ArrayLike,
+    x: Operand,
     kernel_size: IntOrInts,
     stride: IntOrInts | None,
     padding: Padding,
@@ -235,12 +251,12 @@ def avg_pool(
     count_include_pad: bool,
     layout: str | None,
     out: Array | None,
-    threads: int | None,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
 def avg_pool_grad(
-    grad: ArrayLike,
-    x: ArrayLike | Sequence[int],
+    grad: Operand,
+    x: Operand | Sequence[SupportsIndex],
     kernel_size: IntOrInts,
     stride: IntOrInts | None,
     padding: Padding,
@@ -248,24 +264,24 @@ def avg_pool_grad(
     count_include_pad: bool,
     layout: str | None,
     out: Array | None,
-    threads: int | None,
+    threads: SupportsIndex | None,
     /,
 ) -> Array: ...
-def as_array(object: ArrayLike, name: str, /) -> Array: ...
+def as_array(object: Operand, name: str, /) -> Array: ...
 def result(
     out: Array | None, name: str, shape: tuple[int, ...], like: Array, c_order: bool, apart: dict[str, Array], /
 ) -> Array: ...
-def check_control(algorithm: str, threads: int | None, /) -> None: ...
-def set_num_threads(n: int | None, /) -> None: ...
+def check_control(algorithm: Algorithm, threads: SupportsIndex | None, /) -> None: ...
+def set_num_threads(n: SupportsIndex | None, /) -> None: ...
 def get_num_threads() -> int: ...
-def exchange_threads(n: int | None, /) -> int: ...
+def exchange_threads(n: SupportsIndex | None, /) -> int: ...
 def restore_threads(n: int, /) -> None: ...
 def set_algorithm(name: str, /) -> None: ...
-def get_algorithm() -> str: ...
+def get_algorithm() -> Algorithm: ...
 def exchange_algorithm(name: str | None, /) -> int: ...
 def restore_algorithm(index: int, /) -> None: ...
 def available_isas() -> tuple[str, ...]: ...
 def build_info() -> dict[str, Any]: ...
-def fma_peak(is_double: bool, seconds: float, threads: int | None, /) -> float: ...
-def read_bandwidth(bytes: int, seconds: float, threads: int | None, /) -> float: ...
-def triad_bandwidth(bytes: int, seconds: float, threads: int | None, /) -> float: ...
+def fma_peak(is_double: bool, seconds: float, threads: SupportsIndex | None, /) -> float: ...
+def read_bandwidth(bytes: int, seconds: float, threads: SupportsIndex | None, /) -> float: ...
+def triad_bandwidth(bytes: int, seconds: float, threads: SupportsIndex | None, /) -> float: ...

@@ -5,11 +5,12 @@ is the fastest; the next as the batch; the rest in a loop. A complex number is t
 """
 
 from collections.abc import Sequence
+from typing import Any, SupportsIndex
 
 import numpy as np
 
 from . import _core
-from .types import Array
+from .types import Algorithm, Array
 
 # The filter is packed once for each channel. A larger batch goes in several parts, which bounds the memory for that.
 _PACKED_TAPS = 1 << 18
@@ -21,8 +22,8 @@ def correlate(
     pads: Sequence[tuple[int, int]],
     flip: bool,
     out: Array,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
 ) -> None:
     """``out[q] = sum over k of signal[q + k - low] * taps[k]``; with `flip`, the taps are taken in reverse.
 
@@ -57,7 +58,7 @@ def correlate(
     together = 2 if joint else max(1, _PACKED_TAPS // kernel.size)
     for index in np.ndindex(*loops):
         for first in range(0, channels, together):
-            some = (*index, slice(None), slice(first, first + together))
+            some: tuple[Any, ...] = (*index, slice(None), slice(first, first + together))
             source = x[some]
             groups = 1 if joint else source.shape[1]
             weight = _two_channels(kernel, channels) if joint else np.broadcast_to(kernel, (groups, 1, *kernel.shape))

@@ -19,14 +19,14 @@ from __future__ import annotations
 import atexit
 import functools
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, SupportsIndex, TypedDict, TypeVar
 
 from . import _core
 from .explanation import Explanation
 from .functions import conv_output_shape
-from .types import Activation, Direction, DType, IntOrInts, Padding
+from .types import Activation, Algorithm, Direction, DType, IntOrInts, Layout, Needs, Padding, Shape, WeightLayout
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -40,10 +40,10 @@ class Geometry(TypedDict, total=False):
     stride: IntOrInts
     padding: Padding
     dilation: IntOrInts
-    groups: int
+    groups: SupportsIndex
     flip: bool
-    layout: str | None
-    weight_layout: str | None
+    layout: Layout | None
+    weight_layout: WeightLayout | None
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -78,18 +78,39 @@ def _require_device() -> None:
 
 
 def is_available() -> bool:
-    """Whether the functions of this module can run here."""
+    """Whether the functions of this module can run here.
+
+    Examples
+    --------
+    >>> import tapwise
+    >>> tapwise.cuda.is_available() == (tapwise.cuda.device_count() > 0)
+    True
+    """
     return device_count() > 0
 
 
 def device_count() -> int:
-    """How many CUDA devices they could run on."""
+    """How many CUDA devices they could run on.
+
+    Examples
+    --------
+    >>> import tapwise
+    >>> tapwise.cuda.device_count() >= 0
+    True
+    """
     module = _built()
     return 0 if module is None else module.device_count()
 
 
 def status() -> str:
-    """What was built, and what the driver says."""
+    """What was built, and what the driver says.
+
+    Examples
+    --------
+    >>> import tapwise
+    >>> print(tapwise.cuda.status())  # doctest: +SKIP
+    tapwise was built without CUDA: there are no device kernels to run (TAPWISE_CUDA=ON builds them)
+    """
     module = _built()
     if module is None:
         return "tapwise was built without CUDA: there are no device kernels to run (TAPWISE_CUDA=ON builds them)"
@@ -99,7 +120,13 @@ def status() -> str:
 
 @_on_device
 def synchronize(stream: Any = None) -> None:
-    """Waits until the stream has done all that it was given; errors of its kernels come to light here."""
+    """Waits until the stream has done all that it was given; errors of its kernels come to light here.
+
+    Parameters
+    ----------
+    stream : None, int or object with ``__cuda_stream__``
+        None is the default stream, an int a ``cudaStream_t``.
+    """
     _module().synchronize(stream)
 
 
@@ -111,13 +138,30 @@ def conv(
     *,
     activation: Activation = None,
     out: Any = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> Any:
-    """:func:`tapwise.conv` on a device."""
+    """:func:`tapwise.conv` on a device.
+
+    Parameters
+    ----------
+    x, weight, bias, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    activation, algorithm, threads, geometry
+        As in :func:`tapwise.conv`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     return _conv("conv", 0, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
@@ -129,13 +173,30 @@ def conv1d(
     *,
     activation: Activation = None,
     out: Any = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> Any:
-    """:func:`tapwise.conv1d` on a device."""
+    """:func:`tapwise.conv1d` on a device.
+
+    Parameters
+    ----------
+    x, weight, bias, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    activation, algorithm, threads, geometry
+        As in :func:`tapwise.conv1d`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     return _conv("conv1d", 1, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
@@ -147,13 +208,30 @@ def conv2d(
     *,
     activation: Activation = None,
     out: Any = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> Any:
-    """:func:`tapwise.conv2d` on a device."""
+    """:func:`tapwise.conv2d` on a device.
+
+    Parameters
+    ----------
+    x, weight, bias, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    activation, algorithm, threads, geometry
+        As in :func:`tapwise.conv2d`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     return _conv("conv2d", 2, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
@@ -165,13 +243,30 @@ def conv3d(
     *,
     activation: Activation = None,
     out: Any = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> Any:
-    """:func:`tapwise.conv3d` on a device."""
+    """:func:`tapwise.conv3d` on a device.
+
+    Parameters
+    ----------
+    x, weight, bias, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    activation, algorithm, threads, geometry
+        As in :func:`tapwise.conv3d`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     return _conv("conv3d", 3, x, weight, bias, activation, out, algorithm, threads, tf32, stream, geometry)
 
 
@@ -183,13 +278,30 @@ def conv_transpose(
     *,
     output_padding: IntOrInts = 0,
     out: Any = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> Any:
-    """:func:`tapwise.conv_transpose` on a device."""
+    """:func:`tapwise.conv_transpose` on a device.
+
+    Parameters
+    ----------
+    x, weight, bias, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    output_padding, algorithm, threads, geometry
+        As in :func:`tapwise.conv_transpose`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     module = _checked(algorithm, threads)
     arguments = _geometry("conv_transpose", geometry)
     return module.conv_transpose(x, weight, bias, output_padding, arguments, out, tf32, stream)
@@ -199,17 +311,34 @@ def conv_transpose(
 def conv_input_grad(
     grad: Any,
     weight: Any,
-    input_shape: Sequence[int],
+    input_shape: Shape,
     *,
     out: Any = None,
     accumulate: bool = False,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> Any:
-    """:func:`tapwise.conv_input_grad` on a device."""
+    """:func:`tapwise.conv_input_grad` on a device.
+
+    Parameters
+    ----------
+    grad, weight, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    input_shape, accumulate, algorithm, threads, geometry
+        As in :func:`tapwise.conv_input_grad`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     module = _checked(algorithm, threads)
     arguments = _geometry("conv_input_grad", geometry)
     return module.conv_input_grad(grad, weight, input_shape, arguments, out, accumulate, tf32, stream)
@@ -223,13 +352,30 @@ def conv_weight_grad(
     *,
     out: Any = None,
     accumulate: bool = False,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> Any:
-    """:func:`tapwise.conv_weight_grad` on a device."""
+    """:func:`tapwise.conv_weight_grad` on a device.
+
+    Parameters
+    ----------
+    grad, x, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    kernel_size, accumulate, algorithm, threads, geometry
+        As in :func:`tapwise.conv_weight_grad`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     module = _checked(algorithm, threads)
     arguments = _geometry("conv_weight_grad", geometry)
     return module.conv_weight_grad(grad, x, kernel_size, arguments, out, accumulate, tf32, stream)
@@ -239,13 +385,28 @@ def conv_weight_grad(
 def conv_bias_grad(
     grad: Any,
     *,
-    layout: str | None = None,
+    layout: Layout | None = None,
     out: Any = None,
     accumulate: bool = False,
-    threads: int | None = None,
+    threads: SupportsIndex | None = None,
     stream: Any = None,
 ) -> Any:
-    """:func:`tapwise.conv_bias_grad` on a device."""
+    """:func:`tapwise.conv_bias_grad` on a device.
+
+    Parameters
+    ----------
+    grad, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    layout, accumulate, threads
+        As in :func:`tapwise.conv_bias_grad`; `threads` changes nothing here.
+
+    Returns
+    -------
+    DeviceArray, `out` if given
+        The work on it may still be going on.
+    """
     return _checked("auto", threads).conv_bias_grad(grad, layout, out, accumulate, stream)
 
 
@@ -255,16 +416,33 @@ def conv_backward(
     x: Any,
     weight: Any,
     *,
-    needs: tuple[bool, bool, bool] = (True, True, True),
+    needs: Needs = (True, True, True),
     out: tuple[Any, Any, Any] = (None, None, None),
     accumulate: bool = False,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     stream: Any = None,
     **geometry: Unpack[Geometry],
 ) -> tuple[Any, Any, Any]:
-    """:func:`tapwise.conv_backward` on a device."""
+    """:func:`tapwise.conv_backward` on a device.
+
+    Parameters
+    ----------
+    grad, x, weight, out : arrays
+        Of those shapes and dtypes, on one CUDA device, by ``__dlpack__`` or ``__cuda_array_interface__``.
+    tf32 : bool
+        True lets tensor cores round the operands of float32 products to TF32 (10 bits behind the point).
+    stream : None, int or object with ``__cuda_stream__``
+        Where the work is put: None is the default stream, an int a ``cudaStream_t``.
+    needs, accumulate, algorithm, threads, geometry
+        As in :func:`tapwise.conv_backward`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    grad_input, grad_weight, grad_bias : DeviceArray, None where not needed, those of `out` if given
+        The work on them may still be going on.
+    """
     module = _checked(algorithm, threads)
     arguments = _geometry("conv_backward", geometry)
     gradients: tuple[Any, Any, Any] = module.conv_backward(
@@ -275,17 +453,29 @@ def conv_backward(
 
 @_on_device
 def explain(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    x_shape: Shape,
+    weight_shape: Shape,
     *,
     direction: Direction = "forward",
     dtype: DType = "float32",
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
     tf32: bool = False,
     **geometry: Unpack[Geometry],
 ) -> Explanation:
-    """What a call on C-contiguous arrays of these shapes would do here; see :func:`tapwise.explain`."""
+    """What a call on C-contiguous arrays of these shapes would do here.
+
+    Parameters
+    ----------
+    tf32 : bool
+        As the call would be given it.
+    x_shape, weight_shape, direction, dtype, algorithm, threads, geometry
+        As in :func:`tapwise.explain`; `algorithm` and `threads` change nothing here.
+
+    Returns
+    -------
+    Explanation
+    """
     module = _checked(algorithm, threads)
     found = module.explain(x_shape, weight_shape, _geometry("explain", geometry), direction, dtype, tf32)
     return Explanation(copies=(), lanes="", **found)
@@ -299,8 +489,8 @@ def _conv(
     bias: Any,
     activation: Activation,
     out: Any,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
     tf32: bool,
     stream: Any,
     geometry: Geometry,
@@ -330,7 +520,7 @@ def _module() -> ModuleType:
     return module
 
 
-def _checked(algorithm: str, threads: int | None) -> ModuleType:
+def _checked(algorithm: Algorithm, threads: SupportsIndex | None) -> ModuleType:
     _core.check_control(algorithm, threads)
     return _module()
 

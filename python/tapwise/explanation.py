@@ -1,42 +1,74 @@
 """What a call would do, without doing it."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 from . import _core
 from ._device import on_cuda
-from .types import Direction, DType, IntOrInts, Padding
+from .types import Algorithm, Device, Direction, DType, IntOrInts, Layout, Padding, Shape, WeightLayout
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What :func:`explain` found. Sizes are in bytes; ``str()`` prints it readably."""
+    """What :func:`explain` found; ``str()`` prints it readably.
 
-    direction: str
+    Attributes
+    ----------
+    direction : "forward", "input_grad", "weight_grad" or "bias_grad"
+    algorithm : str
+    output_shape : tuple of ints
+    pads : a (low, high) pair per spatial axis
+        Zeros before and after it.
+    flops : int
+        Two per product with real input; products with padding are not counted.
+    bytes_moved : int
+        Every operand read once and the result written once.
+    workspace_bytes : int
+        Scratch beside the result, for all threads together.
+    copies : tuple of str
+        What is copied into that scratch, and why.
+    lanes : str
+        What a vector register holds: channels, pixels or groups; empty on a CUDA device.
+    choices : tuple of str
+        What the planner chose, and why.
+    tile : (rows, vectors)
+        Of the register tile; on a CUDA device, rows and columns of the sums of a block.
+    work_items : int
+        Independent pieces of work; on a CUDA device, blocks of threads.
+    isa : str
+        The instruction set, or ``"sm_"`` and the compute capability of a CUDA device.
+    threads : int
+        Of the call; on a CUDA device, of a block.
+
+    Examples
+    --------
+    >>> import tapwise
+    >>> found = tapwise.explain((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
+    >>> found.output_shape, found.pads, found.flops
+    ((8, 64, 56, 56), ((1, 1), (1, 1)), 1805910016)
+    >>> print(found)  # doctest: +ELLIPSIS
+    forward: direct on ...
+      output     (8, 64, 56, 56)
+      padding    1+1, 1+1
+      ...
+    """
+
+    direction: Direction
     algorithm: str
     output_shape: tuple[int, ...]
     pads: tuple[tuple[int, int], ...]
-    """Zeros before and after each spatial axis."""
     flops: int
-    """Two per product with real input; products with padding are not counted."""
     bytes_moved: int
-    """Every operand read once and the result written once."""
     workspace_bytes: int
-    """Scratch beside the result, for all threads together."""
     copies: tuple[str, ...]
-    """What is copied into that scratch, and why."""
     lanes: str
-    """What a vector register holds: channels, pixels or groups; empty on a CUDA device."""
     choices: tuple[str, ...]
-    """What the planner chose, and why."""
     tile: tuple[int, int]
-    """Rows and vectors of the register tile; on a CUDA device, rows and columns of the sums of a block."""
     work_items: int
-    """Independent pieces of work; on a CUDA device, blocks of threads."""
     isa: str
-    """The instruction set, or ``"sm_"`` and the compute capability of a CUDA device."""
     threads: int
-    """Of the call; on a CUDA device, of a block."""
 
     def __str__(self) -> str:
         pads = ", ".join(f"{low}+{high}" for low, high in self.pads)
@@ -60,26 +92,83 @@ class Explanation:
 
 
 def explain(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    x_shape: Shape,
+    weight_shape: Shape,
     *,
     stride: IntOrInts = 1,
     padding: Padding = 0,
     dilation: IntOrInts = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
+    layout: Layout | None = None,
+    weight_layout: WeightLayout | None = None,
     direction: Direction = "forward",
     dtype: DType = "float32",
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
+    device: Device = "cpu",
 ) -> Explanation:
-    """What a convolution of C-contiguous arrays of these shapes would do.
+    """What a convolution of C-contiguous arrays of these shapes would do, without doing it.
 
-    `direction` is ``"forward"``, ``"input_grad"``, ``"weight_grad"`` or ``"bias_grad"``; both shapes are those of the
-    forward pass for all of them. The geometry and the errors are those of :func:`tapwise.conv`.
+    Parameters
+    ----------
+    x_shape : (N, C, *space)
+        The shape of `x`, in its layout, for every direction.
+    weight_shape : (O, C / groups, *kernel)
+        The shape of `weight`, in its layout, for every direction.
+    stride : int or one per axis
+        Steps in `x` from one output to the next, at least 1.
+    padding : int, one per axis, a (low, high) pair per axis, or a name
+        Zeros around `x`, which take no part in any sum. ``"valid"``: none; ``"same"``: ``ceil(n / stride)`` outputs,
+        the odd zero at the end (``"same_lower"``: at the start); ``"full"``: every position where kernel and input
+        overlap; ``"causal"`` (one axis): an output sees no later input.
+    dilation : int or one per axis
+        Steps in `x` from one tap of the kernel to the next, at least 1.
+    groups : int
+        Divides the channels of `x` and the outputs; each group of outputs sees its own group of channels.
+    flip : bool
+        True reverses the kernel: the convolution of mathematics.
+    layout : str, optional
+        The axes of `x` and the result: ``"NCW"``, ``"NCHW"``, ``"NCDHW"`` (the default, by rank), ``"NWC"``,
+        ``"NHWC"``, ``"NDHWC"``, or without a batch ``"CW"``, ``"WC"``, ``"CHW"``, ``"HWC"``, ``"CDHW"``, ``"DHWC"``.
+    weight_layout : str, optional
+        ``"OI"`` + space (the default, e.g. ``"OIHW"``), ``"O"`` + space + ``"I"`` (MLX, cuDNN) or space + ``"IO"``
+        (TensorFlow, JAX). Independent of `layout`.
+    direction : "forward", "input_grad", "weight_grad" or "bias_grad"
+        The pass: :func:`tapwise.conv` or one of its gradients.
+    dtype : float32 or float64
+        That of the arrays, by name or as NumPy's.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise.
+    threads : int, optional
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
+    device : "cpu" or "cuda"
+        Where it would be computed. ``"cuda"`` is for host arrays that are copied to the current CUDA device and back.
+
+    Returns
+    -------
+    Explanation
+        What was found; ``print`` shows it.
+
+    Raises
+    ------
+    ValueError
+        Shapes, sizes or names that do not fit together; the message names the operand and the likely fix.
+    TypeError
+        Not a shape, or a dtype other than float32 and float64.
+    RuntimeError
+        There is no CUDA device to ask.
+
+    Examples
+    --------
+    >>> import tapwise
+    >>> found = tapwise.explain((1, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3, direction="weight_grad")
+    >>> found.algorithm, found.output_shape
+    ('direct', (64, 3, 7, 7))
+    >>> found.workspace_bytes < 2**20 * (2 + 2 * found.threads)
+    True
     """
     if on_cuda(device):
         from . import _staging

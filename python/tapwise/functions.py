@@ -1,52 +1,78 @@
-"""Convolution and its gradients.
+"""Convolution and transposed convolution.
 
-Every function shares the geometry arguments that :func:`conv` describes. Arrays are read where they lie, whatever their
-strides and alignment, and results are new arrays or ``out``; nothing else is allocated but bounded scratch, whose size
-:func:`tapwise.explain` tells.
+Operands are read where they lie, whatever their strides and alignment, and results are new arrays or ``out``. Beside
+these there is only scratch, which holds the weights in the order of the kernel and at most a band of the activations a
+thread; :func:`tapwise.explain` tells its size.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from typing import SupportsIndex
 
 from . import _core
 from ._device import on_cuda
-from .types import Activation, Array, ArrayLike, IntOrInts, Padding
+from .types import (
+    Activation,
+    Algorithm,
+    Device,
+    F,
+    IntOrInts,
+    Layout,
+    Layout1d,
+    Layout2d,
+    Layout3d,
+    NDArray,
+    Operand,
+    Padding,
+    Padding2d,
+    Shape,
+    TransposedPadding,
+    TransposedWeightLayout,
+    WeightLayout,
+    WeightLayout1d,
+    WeightLayout2d,
+    WeightLayout3d,
+)
 
 
 def conv(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: Operand[F],
+    weight: Operand[F],
+    bias: Operand[F] | None = None,
     *,
     stride: IntOrInts = 1,
     padding: Padding = 0,
     dilation: IntOrInts = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
+    layout: Layout | None = None,
+    weight_layout: WeightLayout | None = None,
     activation: Activation = None,
-    out: Array | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
+    out: NDArray[F] | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
+    device: Device = "cpu",
+) -> NDArray[F]:
     """Convolution over 1, 2 or 3 spatial axes, as many as `weight` has.
 
-    ``y[n, o, q] = bias[o] + sum over c, k of x[n, c, q * stride + k * dilation - padding] * weight[o, c, k]``: the
-    cross-correlation that deep learning calls convolution.
+    ``y[n, o, q] = bias[o] + sum over c, k of x[n, c, q * stride + k * dilation - low] * weight[o, c, k]``, where q and
+    k are positions along all spatial axes and `low` is the padding before `x`: the cross-correlation that deep learning
+    calls convolution.
 
     Parameters
     ----------
-    x : (N, C, \\*space) float32 or float64
-        A NumPy array, or an object with ``__dlpack__`` (CPU) or ``__array_interface__``.
-    weight : (O, C / groups, \\*kernel), dtype of `x`
+    x : (N, C, *space) float32 or float64
+        A NumPy array of any strides and alignment, or an object with ``__dlpack__`` (CPU) or ``__array_interface__``.
+    weight : (O, C / groups, *kernel), dtype of `x`
     bias : (O,), dtype of `x`, optional
-    stride, dilation : int or one per axis
-        At least 1.
+    stride : int or one per axis
+        Steps in `x` from one output to the next, at least 1.
     padding : int, one per axis, a (low, high) pair per axis, or a name
-        Zeros around `x`. ``"valid"``: none; ``"same"``: ``ceil(n / stride)`` outputs, the odd zero at the end
-        (``"same_lower"``: at the start); ``"full"``: every position where kernel and input overlap; ``"causal"`` (one
-        axis): an output sees no later input.
+        Zeros around `x`, which take no part in any sum. ``"valid"``: none; ``"same"``: ``ceil(n / stride)`` outputs,
+        the odd zero at the end (``"same_lower"``: at the start); ``"full"``: every position where kernel and input
+        overlap; ``"causal"`` (one axis): an output sees no later input.
+    dilation : int or one per axis
+        Steps in `x` from one tap of the kernel to the next, at least 1.
     groups : int
         Divides the channels of `x` and the outputs; each group of outputs sees its own group of channels.
     flip : bool
@@ -55,25 +81,27 @@ def conv(
         The axes of `x` and the result: ``"NCW"``, ``"NCHW"``, ``"NCDHW"`` (the default, by rank), ``"NWC"``,
         ``"NHWC"``, ``"NDHWC"``, or without a batch ``"CW"``, ``"WC"``, ``"CHW"``, ``"HWC"``, ``"CDHW"``, ``"DHWC"``.
     weight_layout : str, optional
-        ``"OI"`` + space (the default, ``"OIHW"``), ``"O"`` + space + ``"I"`` (MLX, cuDNN) or space + ``"IO"``
+        ``"OI"`` + space (the default, e.g. ``"OIHW"``), ``"O"`` + space + ``"I"`` (MLX, cuDNN) or space + ``"IO"``
         (TensorFlow, JAX). Independent of `layout`.
     activation : None or "relu"
         Applied as the result is stored.
     out : array, optional
         Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
-    algorithm : str
-        ``"auto"`` or ``"direct"``; see :func:`tapwise.set_algorithm`.
-    device : "cpu" or "cuda"
-        Where to compute. ``"cuda"`` copies the operands to the current CUDA device and the result back, through pinned
-        memory; see :mod:`tapwise.cuda` for arrays that lie there.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise.
     threads : int, optional
         How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
         small problems. The bits of the result do not depend on it.
+    device : "cpu" or "cuda"
+        Where to compute. ``"cuda"`` copies the operands to the current CUDA device and the result back, through pinned
+        memory; see :mod:`tapwise.cuda` for arrays that lie there.
 
     Returns
     -------
-    (N, O, \\*output) array in the layout of `x`, `out` if given
-        A new array has the memory order of `x`.
+    y : (N, O, *output) array in the layout of `x`, `out` if given
+        A new array has the memory order of `x`. Along each axis there are ``(n + low + high - (kernel - 1) * dilation -
+        1) // stride + 1`` outputs.
 
     Raises
     ------
@@ -83,6 +111,35 @@ def conv(
         Not an array, or a dtype other than float32 and float64, or two different ones.
     MemoryError
         The result or the scratch cannot be allocated.
+
+    Notes
+    -----
+    Padding takes no part in any sum of ``"direct"``: a NaN or Inf of `x` reaches exactly the outputs whose window holds
+    it, and one of `weight` those where it meets `x`. Products that cancel sum to +0.0.
+
+    `x` is read where it lies. The weights are packed into scratch, and where a stride or a layout does not suit the
+    kernel so is a band of `x` at a time, in under 2 MB a thread; :func:`tapwise.explain` says what a call copies.
+
+    Examples
+    --------
+    >>> import numpy as np, tapwise
+    >>> x = np.array([[[1.0, 2.0, 3.0, 4.0]]])
+    >>> weight = np.array([[[1.0, 10.0]]])
+    >>> tapwise.conv(x, weight)
+    array([[[21., 32., 43.]]])
+    >>> tapwise.conv(x, weight, flip=True, padding="full")
+    array([[[ 1., 12., 23., 34., 40.]]])
+    >>> tapwise.conv(x, weight, stride=2, padding=[(1, 0)])
+    array([[[10., 32.]]])
+
+    A smoothed image, channels last:
+
+    >>> image = np.zeros((1, 3, 3, 1), np.float32)
+    >>> image[0, 1, 1, 0] = 9
+    >>> tapwise.conv(image, np.full((1, 1, 3, 3), 1 / 9, np.float32), padding="same", layout="NHWC")[0, :, :, 0]
+    array([[1., 1., 1.],
+           [1., 1., 1.],
+           [1., 1., 1.]], dtype=float32)
     """
     if on_cuda(device):
         from . import _staging
@@ -99,24 +156,97 @@ def conv(
 
 
 def conv1d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: Operand[F],
+    weight: Operand[F],
+    bias: Operand[F] | None = None,
     *,
     stride: IntOrInts = 1,
     padding: Padding = 0,
     dilation: IntOrInts = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
+    layout: Layout1d | None = None,
+    weight_layout: WeightLayout1d | None = None,
     activation: Activation = None,
-    out: Array | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
-    """:func:`conv` of x (N, C, W) with weight (O, C / groups, KW); another rank is a ValueError."""
+    out: NDArray[F] | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
+    device: Device = "cpu",
+) -> NDArray[F]:
+    """Convolution along one spatial axis, such as time.
+
+    ``y[n, o, q] = bias[o] + sum over c, k of x[n, c, q * stride + k * dilation - low] * weight[o, c, k]``, where `low`
+    is the padding before `x`: the cross-correlation that deep learning calls convolution.
+
+    Parameters
+    ----------
+    x : (N, C, W) float32 or float64
+        A NumPy array of any strides and alignment, or an object with ``__dlpack__`` (CPU) or ``__array_interface__``.
+    weight : (O, C / groups, KW), dtype of `x`
+    bias : (O,), dtype of `x`, optional
+    stride : int or one per axis
+        Steps in `x` from one output to the next, at least 1.
+    padding : int, one per axis, a (low, high) pair per axis, or a name
+        Zeros around `x`, which take no part in any sum. ``"valid"``: none; ``"same"``: ``ceil(n / stride)`` outputs,
+        the odd zero at the end (``"same_lower"``: at the start); ``"full"``: every position where kernel and input
+        overlap; ``"causal"``: an output sees no later input.
+    dilation : int or one per axis
+        Steps in `x` from one tap of the kernel to the next, at least 1.
+    groups : int
+        Divides the channels of `x` and the outputs; each group of outputs sees its own group of channels.
+    flip : bool
+        True reverses the kernel: the convolution of mathematics.
+    layout : str, optional
+        The axes of `x` and the result: ``"NCW"`` (the default), ``"NWC"``, or without a batch ``"CW"``, ``"WC"``.
+    weight_layout : str, optional
+        ``"OIW"`` (the default), ``"OWI"`` (MLX, cuDNN) or ``"WIO"`` (TensorFlow, JAX). Independent of `layout`.
+    activation : None or "relu"
+        Applied as the result is stored.
+    out : array, optional
+        Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise.
+    threads : int, optional
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
+    device : "cpu" or "cuda"
+        Where to compute. ``"cuda"`` copies the operands to the current CUDA device and the result back, through pinned
+        memory; see :mod:`tapwise.cuda` for arrays that lie there.
+
+    Returns
+    -------
+    y : (N, O, W') array in the layout of `x`, `out` if given
+        A new array has the memory order of `x`. Along each axis there are ``(n + low + high - (kernel - 1) * dilation -
+        1) // stride + 1`` outputs.
+
+    Raises
+    ------
+    ValueError
+        Shapes, sizes or names that do not fit together; the message names the operand and the likely fix.
+    TypeError
+        Not an array, or a dtype other than float32 and float64, or two different ones.
+    MemoryError
+        The result or the scratch cannot be allocated.
+
+    Notes
+    -----
+    Padding takes no part in any sum of ``"direct"``: a NaN or Inf of `x` reaches exactly the outputs whose window holds
+    it, and one of `weight` those where it meets `x`. Products that cancel sum to +0.0.
+
+    `x` is read where it lies. The weights are packed into scratch, and where a stride or a layout does not suit the
+    kernel so is a band of `x` at a time, in under 2 MB a thread; :func:`tapwise.explain` says what a call copies.
+
+    Examples
+    --------
+    >>> import numpy as np, tapwise
+    >>> x = np.array([[[1.0, 2.0, 3.0, 4.0]]])
+    >>> difference = np.array([[[-1.0, 1.0]]])
+    >>> tapwise.conv1d(x, difference, padding="causal")
+    array([[[1., 1., 1., 1.]]])
+    >>> tapwise.conv1d(x[0], difference, stride=2, layout="CW")
+    array([[1., 1.]])
+    """
     if on_cuda(device):
         from . import _staging
 
@@ -132,24 +262,107 @@ def conv1d(
 
 
 def conv2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: Operand[F],
+    weight: Operand[F],
+    bias: Operand[F] | None = None,
     *,
     stride: IntOrInts = 1,
-    padding: Padding = 0,
+    padding: Padding2d = 0,
     dilation: IntOrInts = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
+    layout: Layout2d | None = None,
+    weight_layout: WeightLayout2d | None = None,
     activation: Activation = None,
-    out: Array | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
-    """:func:`conv` of x (N, C, H, W) with weight (O, C / groups, KH, KW); another rank is a ValueError."""
+    out: NDArray[F] | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
+    device: Device = "cpu",
+) -> NDArray[F]:
+    """Convolution over two spatial axes, such as those of images.
+
+    ``y[n, o, q] = bias[o] + sum over c, k of x[n, c, q * stride + k * dilation - low] * weight[o, c, k]``, where q and
+    k are positions along all spatial axes and `low` is the padding before `x`: the cross-correlation that deep learning
+    calls convolution.
+
+    Parameters
+    ----------
+    x : (N, C, H, W) float32 or float64
+        A NumPy array of any strides and alignment, or an object with ``__dlpack__`` (CPU) or ``__array_interface__``.
+    weight : (O, C / groups, KH, KW), dtype of `x`
+    bias : (O,), dtype of `x`, optional
+    stride : int or one per axis
+        Steps in `x` from one output to the next, at least 1.
+    padding : int, one per axis, a (low, high) pair per axis, or a name
+        Zeros around `x`, which take no part in any sum. ``"valid"``: none; ``"same"``: ``ceil(n / stride)`` outputs,
+        the odd zero at the end (``"same_lower"``: at the start); ``"full"``: every position where kernel and input
+        overlap.
+    dilation : int or one per axis
+        Steps in `x` from one tap of the kernel to the next, at least 1.
+    groups : int
+        Divides the channels of `x` and the outputs; each group of outputs sees its own group of channels.
+    flip : bool
+        True reverses the kernel: the convolution of mathematics.
+    layout : str, optional
+        The axes of `x` and the result: ``"NCHW"`` (the default), ``"NHWC"``, or without a batch ``"CHW"``, ``"HWC"``.
+    weight_layout : str, optional
+        ``"OIHW"`` (the default), ``"OHWI"`` (MLX, cuDNN) or ``"HWIO"`` (TensorFlow, JAX). Independent of `layout`.
+    activation : None or "relu"
+        Applied as the result is stored.
+    out : array, optional
+        Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise.
+    threads : int, optional
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
+    device : "cpu" or "cuda"
+        Where to compute. ``"cuda"`` copies the operands to the current CUDA device and the result back, through pinned
+        memory; see :mod:`tapwise.cuda` for arrays that lie there.
+
+    Returns
+    -------
+    y : (N, O, H', W') array in the layout of `x`, `out` if given
+        A new array has the memory order of `x`. Along each axis there are ``(n + low + high - (kernel - 1) * dilation -
+        1) // stride + 1`` outputs.
+
+    Raises
+    ------
+    ValueError
+        Shapes, sizes or names that do not fit together; the message names the operand and the likely fix.
+    TypeError
+        Not an array, or a dtype other than float32 and float64, or two different ones.
+    MemoryError
+        The result or the scratch cannot be allocated.
+
+    Notes
+    -----
+    Padding takes no part in any sum of ``"direct"``: a NaN or Inf of `x` reaches exactly the outputs whose window holds
+    it, and one of `weight` those where it meets `x`. Products that cancel sum to +0.0.
+
+    `x` is read where it lies. The weights are packed into scratch, and where a stride or a layout does not suit the
+    kernel so is a band of `x` at a time, in under 2 MB a thread; :func:`tapwise.explain` says what a call copies.
+
+    Examples
+    --------
+    >>> import numpy as np, tapwise
+    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+    >>> weight = np.array([[[[0.0, 1.0], [-1.0, 0.0]]]])
+    >>> tapwise.conv2d(x, weight)
+    array([[[[-2., -2.],
+             [-2., -2.]]]])
+    >>> tapwise.conv2d(x, weight, np.array([3.0]), padding=((1, 0), (0, 1)), activation="relu")
+    array([[[[3., 2., 1.],
+             [1., 1., 0.],
+             [1., 1., 0.]]]])
+
+    Two filters for three channels, with a stride, channels last:
+
+    >>> images = np.ones((8, 32, 32, 3), np.float32)
+    >>> tapwise.conv2d(images, np.ones((2, 3, 5, 5), np.float32), stride=2, padding="same", layout="NHWC").shape
+    (8, 16, 16, 2)
+    """
     if on_cuda(device):
         from . import _staging
 
@@ -165,24 +378,99 @@ def conv2d(
 
 
 def conv3d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: Operand[F],
+    weight: Operand[F],
+    bias: Operand[F] | None = None,
     *,
     stride: IntOrInts = 1,
-    padding: Padding = 0,
+    padding: Padding2d = 0,
     dilation: IntOrInts = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
+    layout: Layout3d | None = None,
+    weight_layout: WeightLayout3d | None = None,
     activation: Activation = None,
-    out: Array | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
-    """:func:`conv` of x (N, C, D, H, W) with weight (O, C / groups, KD, KH, KW); another rank is a ValueError."""
+    out: NDArray[F] | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
+    device: Device = "cpu",
+) -> NDArray[F]:
+    """Convolution over three spatial axes, such as those of volumes.
+
+    ``y[n, o, q] = bias[o] + sum over c, k of x[n, c, q * stride + k * dilation - low] * weight[o, c, k]``, where q and
+    k are positions along all spatial axes and `low` is the padding before `x`: the cross-correlation that deep learning
+    calls convolution.
+
+    Parameters
+    ----------
+    x : (N, C, D, H, W) float32 or float64
+        A NumPy array of any strides and alignment, or an object with ``__dlpack__`` (CPU) or ``__array_interface__``.
+    weight : (O, C / groups, KD, KH, KW), dtype of `x`
+    bias : (O,), dtype of `x`, optional
+    stride : int or one per axis
+        Steps in `x` from one output to the next, at least 1.
+    padding : int, one per axis, a (low, high) pair per axis, or a name
+        Zeros around `x`, which take no part in any sum. ``"valid"``: none; ``"same"``: ``ceil(n / stride)`` outputs,
+        the odd zero at the end (``"same_lower"``: at the start); ``"full"``: every position where kernel and input
+        overlap.
+    dilation : int or one per axis
+        Steps in `x` from one tap of the kernel to the next, at least 1.
+    groups : int
+        Divides the channels of `x` and the outputs; each group of outputs sees its own group of channels.
+    flip : bool
+        True reverses the kernel: the convolution of mathematics.
+    layout : str, optional
+        The axes of `x` and the result: ``"NCDHW"`` (the default), ``"NDHWC"``, or without a batch ``"CDHW"``,
+        ``"DHWC"``.
+    weight_layout : str, optional
+        ``"OIDHW"`` (the default), ``"ODHWI"`` (MLX, cuDNN) or ``"DHWIO"`` (TensorFlow, JAX). Independent of `layout`.
+    activation : None or "relu"
+        Applied as the result is stored.
+    out : array, optional
+        Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise.
+    threads : int, optional
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
+    device : "cpu" or "cuda"
+        Where to compute. ``"cuda"`` copies the operands to the current CUDA device and the result back, through pinned
+        memory; see :mod:`tapwise.cuda` for arrays that lie there.
+
+    Returns
+    -------
+    y : (N, O, D', H', W') array in the layout of `x`, `out` if given
+        A new array has the memory order of `x`. Along each axis there are ``(n + low + high - (kernel - 1) * dilation -
+        1) // stride + 1`` outputs.
+
+    Raises
+    ------
+    ValueError
+        Shapes, sizes or names that do not fit together; the message names the operand and the likely fix.
+    TypeError
+        Not an array, or a dtype other than float32 and float64, or two different ones.
+    MemoryError
+        The result or the scratch cannot be allocated.
+
+    Notes
+    -----
+    Padding takes no part in any sum of ``"direct"``: a NaN or Inf of `x` reaches exactly the outputs whose window holds
+    it, and one of `weight` those where it meets `x`. Products that cancel sum to +0.0.
+
+    `x` is read where it lies. The weights are packed into scratch, and where a stride or a layout does not suit the
+    kernel so is a band of `x` at a time, in under 2 MB a thread; :func:`tapwise.explain` says what a call copies.
+
+    Examples
+    --------
+    >>> import numpy as np, tapwise
+    >>> x = np.arange(8.0).reshape(1, 1, 2, 2, 2)
+    >>> tapwise.conv3d(x, np.ones((1, 1, 2, 1, 1)))
+    array([[[[[ 4.,  6.],
+              [ 8., 10.]]]]])
+    >>> tapwise.conv3d(x, np.ones((4, 1, 3, 3, 3)), padding=1).shape
+    (1, 4, 2, 2, 2)
+    """
     if on_cuda(device):
         from . import _staging
 
@@ -198,42 +486,89 @@ def conv3d(
 
 
 def conv_transpose(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: Operand[F],
+    weight: Operand[F],
+    bias: Operand[F] | None = None,
     *,
     stride: IntOrInts = 1,
-    padding: Padding = 0,
+    padding: TransposedPadding = 0,
     output_padding: IntOrInts = 0,
     dilation: IntOrInts = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
-    out: Array | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
+    layout: Layout | None = None,
+    weight_layout: TransposedWeightLayout | None = None,
+    out: NDArray[F] | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
+    device: Device = "cpu",
+) -> NDArray[F]:
     """Transposed convolution: the gradient by its input of a convolution, as a layer of its own.
+
+    ``y[n, o, p] = bias[o] + sum over i, q, k with q * stride + k * dilation - low = p of x[n, i, q] * weight[i, o,
+    k]``: each number of `x` adds the kernel, times itself, to the result.
 
     Parameters
     ----------
-    x : (N, I, \\*space)
-    weight : (I, O / groups, \\*kernel)
-        As in PyTorch and ONNX; `weight_layout` names other orders (default ``"IO"`` + space).
-    bias : (O,), optional
-    padding : as in :func:`conv`
-        What the convolution would pad, and this one therefore crops. Of the names, ``"valid"`` crops nothing and
-        ``"same"`` and ``"same_lower"`` give ``n * stride`` outputs.
+    x : (N, I, *space) float32 or float64
+        A NumPy array of any strides and alignment, or an object with ``__dlpack__`` (CPU) or ``__array_interface__``.
+    weight : (I, O / groups, *kernel), dtype of `x`
+        As in PyTorch and ONNX.
+    bias : (O,), dtype of `x`, optional
+    stride : int or one per axis
+        Steps in the result from one position of `x` to the next, at least 1.
+    padding : int, one per axis, a (low, high) pair per axis, or a name
+        What the convolution would pad, and this one therefore crops. ``"valid"``: nothing; ``"same"``: so much that
+        there are ``n * stride`` outputs, the odd one off the end (``"same_lower"``: off the start).
     output_padding : int or one per axis
-        Outputs added at the end, fewer than `stride` (or `dilation`).
-
-    The other arguments and the errors are those of :func:`conv`.
+        Outputs added at the end, fewer than `stride` or `dilation`; 0 where padding is ``"same"`` or ``"same_lower"``.
+    dilation : int or one per axis
+        Steps in the result from one tap of the kernel to the next, at least 1.
+    groups : int
+        Divides the channels of `x` and the outputs; each group of channels reaches its own group of outputs.
+    flip : bool
+        True reverses the kernel: the convolution of mathematics.
+    layout : str, optional
+        The axes of `x` and the result: ``"NCW"``, ``"NCHW"``, ``"NCDHW"`` (the default, by rank), ``"NWC"``,
+        ``"NHWC"``, ``"NDHWC"``, or without a batch ``"CW"``, ``"WC"``, ``"CHW"``, ``"HWC"``, ``"CDHW"``, ``"DHWC"``.
+    weight_layout : str, optional
+        ``"IO"`` + space (the default, e.g. ``"IOHW"``), ``"I"`` + space + ``"O"``, space + ``"OI"``, or those with I
+        and O exchanged. Independent of `layout`.
+    out : array, optional
+        Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise.
+    threads : int, optional
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
+    device : "cpu" or "cuda"
+        Where to compute. ``"cuda"`` copies the operands to the current CUDA device and the result back, through pinned
+        memory; see :mod:`tapwise.cuda` for arrays that lie there.
 
     Returns
     -------
-    (N, O, \\*output) with ``output = (n - 1) * stride - low - high + (kernel - 1) * dilation + 1 + output_padding``
+    y : (N, O, *output) array in the layout of `x`, `out` if given
+        A new array has the memory order of `x`. Along each axis there are ``(n - 1) * stride - low - high + (kernel -
+        1) * dilation + 1 + output_padding`` outputs.
+
+    Raises
+    ------
+    ValueError
+        Shapes, sizes or names that do not fit together; the message names the operand and the likely fix.
+    TypeError
+        Not an array, or a dtype other than float32 and float64, or two different ones.
+    MemoryError
+        The result or the scratch cannot be allocated.
+
+    Examples
+    --------
+    >>> import numpy as np, tapwise
+    >>> x = np.array([[[1.0, 2.0, 3.0]]])
+    >>> tapwise.conv_transpose(x, np.array([[[1.0, 1.0]]]), stride=2)
+    array([[[1., 1., 2., 2., 3., 3.]]])
+    >>> tapwise.conv_transpose(np.ones((8, 16, 14, 14)), np.ones((16, 3, 4, 4)), stride=2, padding=1).shape
+    (8, 3, 28, 28)
     """
     if on_cuda(device):
         from . import _staging
@@ -249,243 +584,63 @@ def conv_transpose(
     )  # fmt: skip
 
 
-def conv_input_grad(
-    grad: ArrayLike,
-    weight: ArrayLike,
-    input_shape: Sequence[int],
-    *,
-    stride: IntOrInts = 1,
-    padding: Padding = 0,
-    dilation: IntOrInts = 1,
-    groups: int = 1,
-    flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
-    out: Array | None = None,
-    accumulate: bool = False,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
-    """The gradient by the input of ``conv(x, weight, ...)``.
-
-    Parameters
-    ----------
-    grad : (N, O, \\*output)
-        The gradient by the result, of exactly its shape.
-    weight : as in :func:`conv`
-    input_shape : tuple of ints
-        The shape of `x`, in its layout.
-    accumulate : bool
-        Add into `out` instead of overwriting it.
-
-    The other arguments and the errors are those of :func:`conv`.
-
-    Returns
-    -------
-    array of shape `input_shape`, with the memory order of `grad`
-    """
-    if on_cuda(device):
-        from . import _staging
-
-        return _staging.run(
-            "conv_input_grad", {"grad": grad, "weight": weight}, out, "grad", accumulate, input_shape=input_shape,
-            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
-            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
-        )  # fmt: skip
-    return _core.conv_input_grad(
-        grad, weight, input_shape, stride, padding, dilation, groups, flip, layout, weight_layout,
-        out, accumulate, algorithm, threads,
-    )  # fmt: skip
-
-
-def conv_weight_grad(
-    grad: ArrayLike,
-    x: ArrayLike,
-    kernel_size: IntOrInts,
-    *,
-    stride: IntOrInts = 1,
-    padding: Padding = 0,
-    dilation: IntOrInts = 1,
-    groups: int = 1,
-    flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
-    out: Array | None = None,
-    accumulate: bool = False,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
-    """The gradient by the weight of ``conv(x, weight, ...)``, summed over batch and space.
-
-    Parameters
-    ----------
-    grad : (N, O, \\*output)
-    x : (N, C, \\*space)
-    kernel_size : int or one per axis
-        The spatial part of the weight's shape, e.g. ``(3, 3)``.
-    accumulate : bool
-        Add into `out` instead of overwriting it.
-
-    The other arguments and the errors are those of :func:`conv`.
-
-    Returns
-    -------
-    (O, C / groups, \\*kernel) array, or in `weight_layout`; a new one is in C order
-    """
-    if on_cuda(device):
-        from . import _staging
-
-        return _staging.run(
-            "conv_weight_grad", {"grad": grad, "x": x}, out, None, accumulate, kernel_size=kernel_size,
-            stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
-            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
-        )  # fmt: skip
-    return _core.conv_weight_grad(
-        grad, x, kernel_size, stride, padding, dilation, groups, flip, layout, weight_layout,
-        out, accumulate, algorithm, threads,
-    )  # fmt: skip
-
-
-def conv_bias_grad(
-    grad: ArrayLike,
-    *,
-    layout: str | None = None,
-    out: Array | None = None,
-    accumulate: bool = False,
-    threads: int | None = None,
-    device: str = "cpu",
-) -> Array:
-    """The gradient by the bias: the sum of grad (N, O, \\*output) over batch and space, of shape (O,)."""
-    if on_cuda(device):
-        from . import _staging
-
-        return _staging.run("conv_bias_grad", {"grad": grad}, out, None, accumulate, layout=layout, threads=threads)
-    return _core.conv_bias_grad(grad, layout, out, accumulate, threads)
-
-
-def conv_backward(
-    grad: ArrayLike,
-    x: ArrayLike,
-    weight: ArrayLike,
-    *,
-    stride: IntOrInts = 1,
-    padding: Padding = 0,
-    dilation: IntOrInts = 1,
-    groups: int = 1,
-    flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
-    needs: tuple[bool, bool, bool] = (True, True, True),
-    out: tuple[Array | None, Array | None, Array | None] = (None, None, None),
-    accumulate: bool = False,
-    activation: Activation = None,
-    y: ArrayLike | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
-    device: str = "cpu",
-) -> tuple[Array | None, Array | None, Array | None]:
-    """All gradients of ``conv(x, weight, bias, ...)``.
-
-    Parameters
-    ----------
-    grad : (N, O, \\*output)
-        The gradient by the result, of exactly its shape.
-    activation : None or "relu"
-        What the forward pass was given. With ``"relu"``, `grad` is the gradient by the activated result, and ReLU's
-        gradient is taken on the way: `grad` counts as zero where `y` is.
-    y : (N, O, \\*output), optional
-        The result of that forward pass; needed with ``activation="relu"``, and only then.
-    needs : three bools
-        Which of the gradients by input, weight and bias to compute.
-    out : three arrays or None
-        Receive them. All are checked before the first is written.
-    accumulate : bool
-        Add into them; every needed one must then be given.
-
-    The other arguments and the errors are those of :func:`conv`.
-
-    Returns
-    -------
-    (grad_input, grad_weight, grad_bias), None where not needed
-    """
-    if on_cuda(device):
-        from . import _staging
-
-        if not isinstance(out, tuple | list) or len(out) != 3:
-            raise ValueError(f"out must be a tuple of three, for the input, the weight and the bias, got {out!r}")
-        if activation == "relu" and y is not None:
-            grad = _core.relu_grad(grad, y, None, threads)
-        elif activation is not None or y is not None:
-            raise ValueError(f'activation and y must be None, or "relu" and the result, got {activation!r} and {y!r}')
-        outs = dict(zip(("out[0]", "out[1]", "out[2]"), out, strict=True))
-        gradients = _staging.run_all(
-            "conv_backward", {"grad": grad, "x": x, "weight": weight}, outs, ("x", None, None),
-            accumulate, needs=needs, stride=stride, padding=padding, dilation=dilation, groups=groups, flip=flip,
-            layout=layout, weight_layout=weight_layout, algorithm=algorithm, threads=threads,
-        )  # fmt: skip
-        return gradients[0], gradients[1], gradients[2]
-    return _core.conv_backward(
-        grad, x, weight, stride, padding, dilation, groups, flip, layout, weight_layout, needs,
-        out, accumulate, activation, y, algorithm, threads,
-    )  # fmt: skip
-
-
-def conv_transpose_backward(
-    grad: ArrayLike,
-    x: ArrayLike,
-    weight: ArrayLike,
-    *,
-    stride: IntOrInts = 1,
-    padding: Padding = 0,
-    output_padding: IntOrInts = 0,
-    dilation: IntOrInts = 1,
-    groups: int = 1,
-    flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
-    needs: tuple[bool, bool, bool] = (True, True, True),
-    out: tuple[Array | None, Array | None, Array | None] = (None, None, None),
-    accumulate: bool = False,
-    algorithm: str = "auto",
-    threads: int | None = None,
-) -> tuple[Array | None, Array | None, Array | None]:
-    """All gradients of ``conv_transpose(x, weight, bias, ...)``.
-
-    Parameters
-    ----------
-    grad : (N, O, \\*output)
-        The gradient by the result, of exactly its shape.
-    x : (N, I, \\*space)
-    weight : (I, O / groups, \\*kernel)
-    needs, out, accumulate : as in :func:`conv_backward`
-
-    The other arguments and the errors are those of :func:`conv_transpose`.
-
-    Returns
-    -------
-    (grad_input, grad_weight, grad_bias), None where not needed
-    """
-    return _core.conv_transpose_backward(
-        grad, x, weight, stride, padding, output_padding, dilation, groups, flip, layout, weight_layout,
-        needs, out, accumulate, algorithm, threads,
-    )  # fmt: skip
-
-
 def conv_output_shape(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
+    x_shape: Shape,
+    weight_shape: Shape,
     *,
     stride: IntOrInts = 1,
     padding: Padding = 0,
     dilation: IntOrInts = 1,
-    groups: int = 1,
+    groups: SupportsIndex = 1,
     flip: bool = False,
-    layout: str | None = None,
-    weight_layout: str | None = None,
+    layout: Layout | None = None,
+    weight_layout: WeightLayout | None = None,
 ) -> tuple[int, ...]:
-    """The shape of ``conv(x, weight, ...)``; its errors, too."""
+    """The shape of ``conv(x, weight, ...)``, with its errors; nothing is computed.
+
+    Parameters
+    ----------
+    x_shape : (N, C, *space)
+        The shape of `x`, in its layout.
+    weight_shape : (O, C / groups, *kernel)
+        The shape of `weight`, in its layout.
+    stride : int or one per axis
+        Steps in `x` from one output to the next, at least 1.
+    padding : int, one per axis, a (low, high) pair per axis, or a name
+        Zeros around `x`, which take no part in any sum. ``"valid"``: none; ``"same"``: ``ceil(n / stride)`` outputs,
+        the odd zero at the end (``"same_lower"``: at the start); ``"full"``: every position where kernel and input
+        overlap; ``"causal"`` (one axis): an output sees no later input.
+    dilation : int or one per axis
+        Steps in `x` from one tap of the kernel to the next, at least 1.
+    groups : int
+        Divides the channels of `x` and the outputs; each group of outputs sees its own group of channels.
+    flip : bool
+        True reverses the kernel: the convolution of mathematics.
+    layout : str, optional
+        The axes of `x` and the result: ``"NCW"``, ``"NCHW"``, ``"NCDHW"`` (the default, by rank), ``"NWC"``,
+        ``"NHWC"``, ``"NDHWC"``, or without a batch ``"CW"``, ``"WC"``, ``"CHW"``, ``"HWC"``, ``"CDHW"``, ``"DHWC"``.
+    weight_layout : str, optional
+        ``"OI"`` + space (the default, e.g. ``"OIHW"``), ``"O"`` + space + ``"I"`` (MLX, cuDNN) or space + ``"IO"``
+        (TensorFlow, JAX). Independent of `layout`.
+
+    Returns
+    -------
+    tuple of ints
+        In the layout of `x`.
+
+    Raises
+    ------
+    ValueError
+        Shapes, sizes or names that do not fit together; the message names the operand and the likely fix.
+    TypeError
+        Not a shape, or an argument of the wrong kind.
+
+    Examples
+    --------
+    >>> import tapwise
+    >>> tapwise.conv_output_shape((8, 3, 224, 224), (64, 3, 7, 7), stride=2, padding=3)
+    (8, 64, 112, 112)
+    """
     return _core.conv_output_shape(
         x_shape, weight_shape, stride, padding, dilation, groups, flip, layout, weight_layout
     )

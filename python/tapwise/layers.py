@@ -1,52 +1,176 @@
 """What a small network needs beside convolution: dense layers, ReLU, pooling, and their gradients."""
 
+from __future__ import annotations
+
 import operator
-from collections.abc import Sequence
 from math import prod
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, SupportsIndex, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from . import _core
-from .types import Activation, Array, ArrayLike, IntOrInts, Padding
+from .types import (
+    Activation,
+    F,
+    Gradients,
+    IntOrInts,
+    Layout,
+    NDArray,
+    Needs,
+    No,
+    Operand,
+    Outs,
+    Padding,
+    Shape,
+    Yes,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .types import DenseRest
 
 
 def dense(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
+    x: Operand[F],
+    weight: Operand[F],
+    bias: Operand[F] | None = None,
     *,
     activation: Activation = None,
-    out: Array | None = None,
-    threads: int | None = None,
-) -> Array:
-    """``x @ weight.T + bias``: a dense layer, which is a 1x1 convolution whose pixels are the batch.
+    out: NDArray[F] | None = None,
+    threads: SupportsIndex | None = None,
+) -> NDArray[F]:
+    """A dense layer: ``x @ weight.T + bias``.
 
-    x is (N, F), weight (O, F) as in PyTorch, bias (O,), the result (N, O). dtypes, `activation`, `out`, `threads` and
-    errors as in :func:`tapwise.conv`.
+    The product is :func:`numpy.matmul`'s where the operands lie as BLAS takes them, without a copy: one axis dense, the
+    other with a positive stride. Its threads are those of NumPy's BLAS, which threadpoolctl limits, whatever `threads`
+    says. Other operands, read where they lie, are for the convolution that a dense layer is: 1x1, its pixels the batch.
+
+    Parameters
+    ----------
+    x : (N, F) float32 or float64
+    weight : (O, F), dtype of `x`
+        As in PyTorch.
+    bias : (O,), dtype of `x`, optional
+    activation : None or "relu"
+        Applied to the result.
+    out : array, optional
+        Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
+    threads : int, optional
+        As in :func:`tapwise.conv`, for what NumPy does not compute.
+
+    Returns
+    -------
+    (N, O) array, `out` if given
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in :func:`tapwise.conv`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapwise
+    >>> x, weight = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]])
+    >>> tapwise.dense(x, weight, np.array([0.5, -20.0]), activation="relu")
+    array([[11.5,  0. ]])
     """
     return _core.dense(x, weight, bias, activation, out, threads)
 
 
+@overload
 def dense_grad(
-    grad: ArrayLike,
-    x: ArrayLike,
-    weight: ArrayLike,
+    grad: Operand[F],
+    x: Operand[F],
+    weight: Operand[F],
     *,
-    needs: tuple[bool, bool, bool] = (True, True, True),
-    out: tuple[Array | None, Array | None, Array | None] = (None, None, None),
+    needs: tuple[Yes, Yes, Yes] = ...,
+    **rest: Unpack[DenseRest[F]],
+) -> tuple[NDArray[F], NDArray[F], NDArray[F]]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: tuple[Yes, Yes, No], **rest: Unpack[DenseRest[F]]
+) -> tuple[NDArray[F], NDArray[F], None]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: tuple[Yes, No, Yes], **rest: Unpack[DenseRest[F]]
+) -> tuple[NDArray[F], None, NDArray[F]]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: tuple[Yes, No, No], **rest: Unpack[DenseRest[F]]
+) -> tuple[NDArray[F], None, None]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: tuple[No, Yes, Yes], **rest: Unpack[DenseRest[F]]
+) -> tuple[None, NDArray[F], NDArray[F]]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: tuple[No, Yes, No], **rest: Unpack[DenseRest[F]]
+) -> tuple[None, NDArray[F], None]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: tuple[No, No, Yes], **rest: Unpack[DenseRest[F]]
+) -> tuple[None, None, NDArray[F]]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: tuple[No, No, No], **rest: Unpack[DenseRest[F]]
+) -> tuple[None, None, None]: ...
+@overload
+def dense_grad(
+    grad: Operand[F], x: Operand[F], weight: Operand[F], *, needs: Needs, **rest: Unpack[DenseRest[F]]
+) -> Gradients[F]: ...
+def dense_grad(
+    grad: Operand[F],
+    x: Operand[F],
+    weight: Operand[F],
+    *,
+    needs: Needs = (True, True, True),
+    out: Outs[F] = (None, None, None),
     accumulate: bool = False,
-    threads: int | None = None,
-) -> tuple[Array | None, Array | None, Array | None]:
-    """The gradients of ``dense(x, weight, bias)`` by x (N, F), weight (O, F) and bias (O,) from grad (N, O).
+    threads: SupportsIndex | None = None,
+) -> Gradients[F]:
+    """The gradients of ``dense(x, weight, bias)``.
 
-    `needs`, `out` and `accumulate` as in :func:`tapwise.conv_backward`.
+    The products are NumPy's as in :func:`dense`, but for those that are added into `out`.
+
+    Parameters
+    ----------
+    grad : (N, O) float32 or float64
+        The gradient by the result.
+    x : (N, F), dtype of `grad`
+    weight : (O, F), dtype of `grad`
+    needs : three bools
+        Which of the gradients by input, weight and bias to compute.
+    out : three arrays or None
+        Receive them. All are checked before the first is written.
+    accumulate : bool
+        Add into them; every needed one must then be given.
+    threads : int, optional
+        As in :func:`dense`.
+
+    Returns
+    -------
+    (grad_input, grad_weight, grad_bias), None where not needed
+
+    Raises
+    ------
+    ValueError, TypeError
+        As in :func:`tapwise.conv`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tapwise
+    >>> x, weight = np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]])
+    >>> grad_input, grad_weight, grad_bias = tapwise.dense_grad(np.array([[1.0, 10.0]]), x, weight)
+    >>> grad_input
+    array([[53., 64.]])
     """
     return _core.dense_grad(grad, x, weight, needs, out, accumulate, threads)
 
 
-def relu(x: ArrayLike, *, out: Array | None = None, threads: int | None = None) -> Array:
+def relu(x: Operand[F], *, out: NDArray[F] | None = None, threads: SupportsIndex | None = None) -> NDArray[F]:
     """``max(0, x)``, number by number. NaN stays NaN, and -0.0 stays -0.0, as in PyTorch.
 
     Parameters
@@ -76,7 +200,9 @@ def relu(x: ArrayLike, *, out: Array | None = None, threads: int | None = None) 
     return _core.relu(x, out, threads)
 
 
-def relu_grad(grad: ArrayLike, x: ArrayLike, *, out: Array | None = None, threads: int | None = None) -> Array:
+def relu_grad(
+    grad: Operand[F], x: Operand[F], *, out: NDArray[F] | None = None, threads: SupportsIndex | None = None
+) -> NDArray[F]:
     """The gradient of ``relu(x)``: 0 where x <= 0, else grad; it passes at NaN, as in PyTorch.
 
     Parameters
@@ -110,7 +236,7 @@ def relu_grad(grad: ArrayLike, x: ArrayLike, *, out: Array | None = None, thread
 
 @overload
 def max_pool(
-    x: ArrayLike,
+    x: Operand[F],
     kernel_size: IntOrInts,
     *,
     stride: IntOrInts | None = ...,
@@ -118,13 +244,13 @@ def max_pool(
     dilation: IntOrInts = ...,
     ceil_mode: bool = ...,
     return_indices: Literal[False] = ...,
-    layout: str | None = ...,
-    out: Array | None = ...,
-    threads: int | None = ...,
-) -> Array: ...
+    layout: Layout | None = ...,
+    out: NDArray[F] | None = ...,
+    threads: SupportsIndex | None = ...,
+) -> NDArray[F]: ...
 @overload
 def max_pool(
-    x: ArrayLike,
+    x: Operand[F],
     kernel_size: IntOrInts,
     *,
     stride: IntOrInts | None = ...,
@@ -132,12 +258,12 @@ def max_pool(
     dilation: IntOrInts = ...,
     ceil_mode: bool = ...,
     return_indices: Literal[True],
-    layout: str | None = ...,
-    out: Array | None = ...,
-    threads: int | None = ...,
-) -> tuple[Array, NDArray[np.int64]]: ...
+    layout: Layout | None = ...,
+    out: NDArray[F] | None = ...,
+    threads: SupportsIndex | None = ...,
+) -> tuple[NDArray[F], NDArray[np.int64]]: ...
 def max_pool(
-    x: ArrayLike,
+    x: Operand[F],
     kernel_size: IntOrInts,
     *,
     stride: IntOrInts | None = None,
@@ -145,10 +271,10 @@ def max_pool(
     dilation: IntOrInts = 1,
     ceil_mode: bool = False,
     return_indices: bool = False,
-    layout: str | None = None,
-    out: Array | None = None,
-    threads: int | None = None,
-) -> Array | tuple[Array, NDArray[np.int64]]:
+    layout: Layout | None = None,
+    out: NDArray[F] | None = None,
+    threads: SupportsIndex | None = None,
+) -> NDArray[F] | tuple[NDArray[F], NDArray[np.int64]]:
     """The maximum of each window of x, over 1, 2 or 3 spatial axes.
 
     Parameters
@@ -196,15 +322,15 @@ def max_pool(
     >>> indices
     array([[[[1, 6]]]])
     """
-    pooled: Array | tuple[Array, NDArray[np.int64]] = _core.max_pool(
+    pooled: NDArray[F] | tuple[NDArray[F], NDArray[np.int64]] = _core.max_pool(
         x, kernel_size, stride, padding, dilation, ceil_mode, return_indices, layout, out, threads
     )
     return pooled
 
 
 def max_pool_grad(
-    grad: ArrayLike,
-    x: ArrayLike | Sequence[int],
+    grad: Operand[F],
+    x: Operand[F] | Shape,
     kernel_size: IntOrInts,
     *,
     stride: IntOrInts | None = None,
@@ -212,10 +338,10 @@ def max_pool_grad(
     dilation: IntOrInts = 1,
     ceil_mode: bool = False,
     indices: NDArray[np.int64] | None = None,
-    layout: str | None = None,
-    out: Array | None = None,
-    threads: int | None = None,
-) -> Array:
+    layout: Layout | None = None,
+    out: NDArray[F] | None = None,
+    threads: SupportsIndex | None = None,
+) -> NDArray[F]:
     """The gradient of ``max_pool(x, ...)``: each number of grad goes to the maximum of its window, the first of equals.
 
     Parameters
@@ -258,17 +384,17 @@ def max_pool_grad(
 
 
 def avg_pool(
-    x: ArrayLike,
+    x: Operand[F],
     kernel_size: IntOrInts,
     *,
     stride: IntOrInts | None = None,
     padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str | None = None,
-    out: Array | None = None,
-    threads: int | None = None,
-) -> Array:
+    layout: Layout | None = None,
+    out: NDArray[F] | None = None,
+    threads: SupportsIndex | None = None,
+) -> NDArray[F]:
     """The mean of each window of x, over 1, 2 or 3 spatial axes.
 
     Parameters
@@ -305,18 +431,18 @@ def avg_pool(
 
 
 def avg_pool_grad(
-    grad: ArrayLike,
-    x: ArrayLike | Sequence[int],
+    grad: Operand[F],
+    x: Operand[F] | Shape,
     kernel_size: IntOrInts,
     *,
     stride: IntOrInts | None = None,
     padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
-    layout: str | None = None,
-    out: Array | None = None,
-    threads: int | None = None,
-) -> Array:
+    layout: Layout | None = None,
+    out: NDArray[F] | None = None,
+    threads: SupportsIndex | None = None,
+) -> NDArray[F]:
     """The gradient of ``avg_pool(x, ...)``: each number of grad, shared out evenly over its window.
 
     Parameters
@@ -353,7 +479,7 @@ def avg_pool_grad(
     )
 
 
-def global_avg_pool(x: ArrayLike, *, layout: str | None = None, out: Array | None = None) -> Array:
+def global_avg_pool(x: Operand[F], *, layout: Layout | None = None, out: NDArray[F] | None = None) -> NDArray[F]:
     """The mean of each channel over all of its space, of shape (N, C).
 
     Parameters
@@ -380,16 +506,17 @@ def global_avg_pool(x: ArrayLike, *, layout: str | None = None, out: Array | Non
     >>> tapwise.global_avg_pool(np.array([[[[1.0, 2], [3, 6]]]]))
     array([[3.]])
     """
-    x = _core.as_array(x, "x")
-    axes = _spatial_axes(x.ndim, layout)
-    result = _core.result(out, "out", tuple(n for a, n in enumerate(x.shape) if a not in axes), x, True, {"x": x})
-    np.mean(x, axis=axes, out=result)
+    source = _core.as_array(x, "x")
+    axes = _spatial_axes(source.ndim, layout)
+    shape = tuple(n for a, n in enumerate(source.shape) if a not in axes)
+    result = _core.result(out, "out", shape, source, True, {"x": source})
+    np.mean(source, axis=axes, out=result)
     return result if out is None else out
 
 
 def global_avg_pool_grad(
-    grad: ArrayLike, input_shape: Sequence[int], *, layout: str | None = None, out: Array | None = None
-) -> Array:
+    grad: Operand[F], input_shape: Shape, *, layout: Layout | None = None, out: NDArray[F] | None = None
+) -> NDArray[F]:
     """The gradient of ``global_avg_pool(x)``: each number of grad, shared out evenly over its channel's space.
 
     Parameters
@@ -419,14 +546,14 @@ def global_avg_pool_grad(
     array([[[[2., 2.],
              [2., 2.]]]])
     """
-    grad = _core.as_array(grad, "grad")
+    source = _core.as_array(grad, "grad")
     shape = tuple(operator.index(n) for n in input_shape)
     axes = _spatial_axes(len(shape), layout)
     expected = tuple(n for a, n in enumerate(shape) if a not in axes)
-    if grad.shape != expected:
-        raise ValueError(f"grad must have shape {expected}, one number a channel of {shape}, got {grad.shape}")
-    result = _core.result(out, "out", shape, grad, True, {"grad": grad})
-    np.divide(np.expand_dims(grad, axes), prod(shape[a] for a in axes), out=result)
+    if source.shape != expected:
+        raise ValueError(f"grad must have shape {expected}, one number a channel of {shape}, got {source.shape}")
+    result = _core.result(out, "out", shape, source, True, {"grad": source})
+    np.divide(np.expand_dims(source, axes), prod(shape[a] for a in axes), out=result)
     return result if out is None else out
 
 

@@ -4,9 +4,11 @@ In one dimension everything that NumPy takes gives what NumPy gives: shapes, dty
 Only the order of the additions differs, and masked arrays are refused, whose masks NumPy ignores.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from operator import index
-from typing import Literal, SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias
 
 import numpy as np
 
@@ -14,9 +16,14 @@ from . import _core, _one_channel
 from ._alignment import align
 from ._array_like import as_array, as_result
 from ._number_types import computed_in, converted, store
-from .types import Array, ArrayLike
+from .types import Algorithm, Array, Foreign
 
-Mode: TypeAlias = Literal["full", "same", "valid"] | str | SupportsIndex
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+else:
+    ArrayLike = Any
+
+Mode: TypeAlias = Literal["full", "same", "valid"]
 
 # Kept, since these functions may be put in the place of NumPy's.
 _numpy_convolve: Callable[..., Array] = np.convolve
@@ -24,14 +31,14 @@ _numpy_correlate: Callable[..., Array] = np.correlate
 
 
 def convolve(
-    a: ArrayLike,
-    v: ArrayLike,
+    a: ArrayLike | Foreign,
+    v: ArrayLike | Foreign,
     mode: Mode = "full",
     *,
     axis: SupportsIndex | None = None,
     out: Array | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
 ) -> Array:
     """The convolution of two arrays: :func:`numpy.convolve`, along one axis, or along all.
 
@@ -53,8 +60,12 @@ def convolve(
         `v` goes along this axis of `a`: ``numpy.apply_along_axis(lambda row: numpy.convolve(row, v, mode), axis, a)``.
     out : array, optional
         Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
-    algorithm, threads
-        As in :func:`tapwise.conv`. Integers always use ``"direct"``, which is exact.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise. Integers always use ``"direct"``, which is exact.
+    threads : int, optional
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
 
     Returns
     -------
@@ -99,22 +110,60 @@ def convolve(
 
 
 def correlate(
-    a: ArrayLike,
-    v: ArrayLike,
+    a: ArrayLike | Foreign,
+    v: ArrayLike | Foreign,
     mode: Mode = "valid",
     *,
     axis: SupportsIndex | None = None,
     out: Array | None = None,
-    algorithm: str = "auto",
-    threads: int | None = None,
+    algorithm: Algorithm = "auto",
+    threads: SupportsIndex | None = None,
 ) -> Array:
     """The cross-correlation of two arrays: :func:`numpy.correlate`, along one axis, or along all.
 
-    ``y[k] = sum over i of a[i + k] * conj(v[i])``, along each axis. Arguments, dtypes and errors are those of
-    :func:`convolve`, but that numbers are refused, as NumPy's correlate does: at least one axis is needed.
+    ``y[k] = sum over i of a[i + k] * conj(v[i])``, along each axis.
 
+    Parameters
+    ----------
+    a : array-like
+        A NumPy array of any strides, a list, or an object with ``__array__``, ``__array_interface__`` or
+        ``__dlpack__`` (CPU), such as a tensor of PyTorch. Arrays of the dtype of the result are read where they lie.
+    v : array-like
+        Of the rank of `a`, or, if `axis` is given, 1-D. Both may be longer than 1 along 3 axes at most.
+    mode : "full", "same" or "valid"
+        With m and n the lengths of `a` and `v` along an axis: ``"full"``: every position where they overlap,
+        ``m + n - 1``. ``"same"``: the central ``max(m, n)`` of these. ``"valid"``: those where one lies within the
+        other, ``max(m, n) - min(m, n) + 1``. Also what the installed NumPy takes beside these names: the numbers 2, 1
+        and 0, and before NumPy 2.4 abbreviations, with its DeprecationWarning.
+    axis : int, optional
+        `v` goes along this axis of `a`: ``numpy.apply_along_axis(lambda row: numpy.correlate(row, v, mode), axis, a)``.
+    out : array, optional
+        Receives the result: writable, of its exact shape and dtype, not overlapping an operand.
+    algorithm : "auto" or "direct"
+        How to compute; ``"auto"`` is what :func:`tapwise.set_algorithm` says, and leaves the choice to the call
+        otherwise. Integers always use ``"direct"``, which is exact.
+    threads : int, optional
+        How many threads to use, if there is work for them. By default :func:`tapwise.get_num_threads`, and one for
+        small problems. The bits of the result do not depend on it.
+
+    Returns
+    -------
+    array, `out` if given
+        Of the dtype ``numpy.promote_types(a.dtype, v.dtype)``; a new one has the memory order of `a`.
+
+    Raises
+    ------
+    ValueError
+        An operand is a number or empty, the shapes do not fit together, or mode, axis, or out are not as above.
+    TypeError
+        A masked array, an operand that is no array, or a mode, axis or dtype of out of the wrong kind.
+
+    Notes
+    -----
     Correlation is not commutative: where `v` is longer than `a`, ``"same"`` has the outputs that NumPy's has, which are
     those of ``correlate(v, a)`` conjugated and in reverse.
+
+    What a sum is computed in is said in the notes of :func:`convolve`, and the same here.
 
     Examples
     --------
@@ -134,12 +183,12 @@ def correlate(
 def _run(
     a: Array,
     v: Array,
-    mode: Mode,
+    mode: Any,
     axis: SupportsIndex | None,
     flip: bool,
     out: Array | None,
-    algorithm: str,
-    threads: int | None,
+    algorithm: Algorithm,
+    threads: SupportsIndex | None,
 ) -> Array:
     mode = _as_mode(mode)
     at = align(a.shape, v.shape, _as_axis(axis), mode, flip)
@@ -175,7 +224,7 @@ def _run(
     return result if out is None else out
 
 
-def _as_mode(mode: Mode) -> str:
+def _as_mode(mode: Any) -> str:
     """Its name. What NumPy takes beside names depends on its version, so it is asked: the size tells."""
     if isinstance(mode, str) and mode in ("full", "same", "valid"):
         return mode

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import functions
-from ..types import Activation, Array, DType, IntOrInts, Padding
+from .. import functions, gradients
+from ..types import Activation, Array, DType, IntOrInts, Layout, Padding
 from .checks import per_axis, positive_int
 from .describe import kernel, method_of, options
 from .layer import Shape
@@ -44,7 +44,7 @@ class _Conv(WeightedLayer):
         groups: int = 1,
         bias: bool = True,
         flip: bool = False,
-        layout: str | None = None,
+        layout: Layout | None = None,
         activation: Activation = None,
         dtype: DType = np.float32,
         seed: Seed = None,
@@ -75,7 +75,7 @@ class _Conv(WeightedLayer):
 
     def _linear_grad(self, grad: Array, x: Array, weight: Array, y: Array, needs: Needs) -> Gradients:
         result = y if self.activation else None
-        return functions.conv_backward(
+        return gradients.conv_backward(
             grad, x, weight, needs=needs, activation=self.activation, y=result, **self.geometry
         )
 

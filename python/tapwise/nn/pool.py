@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import functions, layers
-from ..types import Array, IntOrInts
+from ..types import Array, IntOrInts, Layout2d
 from .checks import per_axis
 from .describe import kernel, options
 from .layer import Layer, Saved, Shape
@@ -51,7 +51,7 @@ class MaxPool2d(Layer):
         stride: IntOrInts | None = None,
         padding: IntOrInts = 0,
         dilation: IntOrInts = 1,
-        layout: str | None = None,
+        layout: Layout2d | None = None,
     ) -> None:
         # Two entries, even for an int: the functions then refuse inputs that aren't images.
         self.kernel_size = per_axis("kernel_size", kernel_size, 2)

@@ -37,7 +37,7 @@ def _check_names(state: Mapping[str, Array], values: Mapping[str, Any]) -> None:
 
 
 def _checked(name: str, array: Array, given: Any) -> Array:
-    value = np.asarray(given).copy()
+    value: Array = np.asarray(given).copy()
     if value.shape != array.shape:
         raise ValueError(f"{name} expects shape {array.shape}, got {value.shape}")
     if value.dtype.newbyteorder("=") != array.dtype:

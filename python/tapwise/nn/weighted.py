@@ -36,7 +36,7 @@ class WeightedLayer(Layer):
         if activation not in (None, "relu"):
             raise ValueError(f'activation expects None or "relu", got {activation!r}')
         dtype = float_dtype(dtype)
-        self.activation = activation
+        self.activation: Activation = activation
         self.add_param("weight", he_normal(weight_shape, dtype=dtype, seed=seed))
         if bias:
             self.add_param("bias", np.zeros(weight_shape[0], dtype))
