@@ -65,7 +65,7 @@ def train(model: nn.Sequential, data: Labelled, held_out: Labelled, epochs: int,
                 optimiser.step()  # changes model.params
                 total += loss * len(batch)
                 progress.advance(task)
-            scores = model(held_out[0])
+            scores = model.predict(held_out[0])
             loss, _ = softmax_cross_entropy(scores, held_out[1])
             accuracy = float(np.mean(scores.argmax(axis=1) == held_out[1]))
             console.print(f"{epoch + 1:5}{total / len(images):16.4f}{loss:16.4f}{accuracy:20.2%}")
@@ -78,7 +78,7 @@ def draw(model: nn.Sequential, image: np.ndarray, label: int, path: Path) -> Non
     maps = model[0](image[np.newaxis])  # (1, 8, 8, 8), after ReLU
     deeper = model[2](model[1](maps))[0]  # (32, 4, 4)
     strongest = deeper[np.argsort(-deeper.max(axis=(1, 2)))[:16]]
-    shares = np.exp(model(image[np.newaxis])[0].astype(float))
+    shares = np.exp(model.predict(image[np.newaxis])[0].astype(float))
     shares /= shares.sum()
 
     figure = Figure(figsize=(14, 8), layout="constrained")
