@@ -85,14 +85,21 @@ Status average_pool_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, 
   // No two pieces write to one place: a plane each, or some channels of an image.
   for_each_block_of_channels(w, options, flops(p), [&](int64_t image, int64_t channel, int64_t channels) {
     clear<T>(w, to, image, channel, channels);
+    WindowTaps taps(w, to.space);
     for (int64_t d = 0; d < w.axis[0].out; ++d)
       for (int64_t h = 0; h < w.axis[1].out; ++h)
         for_each_run(w, d, h, channels, [&](const PoolRun& run) {
-          const byte* const from = gradient.at(image, channel, run.first);
-          const double divisor = divisors.of(run);
-          for_each_tap(w, run, to.space, [&](int64_t offset, int64_t) {
-            k.add_share({to.at(image, channel) + offset, from, w.by_channels ? to.c : w.axis[2].stride * to.space[2],
-                         w.by_channels ? gradient.c : gradient.space[2], run.count, divisor});
+          kernels::Share share{};
+          share.dst = to.at(image, channel, taps.first_tap(run));
+          share.dst_step = w.by_channels ? to.c : w.axis[2].stride * to.space[2];
+          share.src = gradient.at(image, channel, run.first);
+          share.src_step = w.by_channels ? gradient.c : gradient.space[2];
+          share.count = run.count;
+          share.divisor = divisors.of(run);
+          taps.for_each_part(run, [&](const WindowTaps::Part& part) {
+            share.taps = part.taps;
+            share.tap_count = part.count;
+            k.add_shares(share);
           });
         });
   });

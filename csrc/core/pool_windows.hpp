@@ -102,93 +102,102 @@ void for_each_run(const Windows& w, int64_t d, int64_t h, int64_t channels, Body
   }
 }
 
-/// body(bytes from the plane's first number, index in the plane) for the taps of a run's first output.
-template <class Body>
-void for_each_tap(const Windows& w, const PoolRun& run, const std::array<int64_t, 3>& space, Body&& body) {
-  const auto position = [&](std::size_t a, int64_t k) { return w.axis[a].index(run.first[a], k); };
-  for (int64_t i = run.taps[0].first; i < run.taps[0].last; ++i)
-    for (int64_t j = run.taps[1].first; j < run.taps[1].last; ++j)
-      for (int64_t k = run.taps[2].first; k < run.taps[2].last; ++k) {
-        const int64_t d = position(0, i), h = position(1, j), x = position(2, k);
-        body(d * space[0] + h * space[1] + x * space[2], (d * w.axis[1].in + h) * w.axis[2].in + x);
-      }
-}
-
-/// Runs a kernel on the windows of one run after the other. The list of a run's taps serves the next one, too, if that
-/// meets the same.
-class WindowRuns {
+/// The taps of one run after the other, as lists of where they lie in an operand. A run's list serves the next one,
+/// too, if that meets the same.
+class WindowTaps {
  public:
-  WindowRuns(const Windows& windows, const PoolOperand<const byte>& operand) : w(windows), src(operand) {}
+  WindowTaps(const Windows& windows, const std::array<int64_t, 3>& space) : w(windows), space(space) {}
 
-  /// `window` has what is not of the windows: dst, divisor, winners.
-  void operator()(void (*kernel)(const kernels::Window&), const PoolRun& run, int64_t image, int64_t channel,
-                  kernels::Window window) {
-    if (run.taps != made || !whole) list_taps(run);
-    const auto first = [&](std::size_t a) { return w.axis[a].index(run.first[a], run.taps[a].first); };
-    const std::array<int64_t, 3> at{first(0), first(1), first(2)};
-    window.src = src.at(image, channel, at);
-    window.src_step = w.by_channels ? src.c : w.axis[2].stride * src.space[2];
-    window.first_index = (at[0] * w.axis[1].in + at[1]) * w.axis[2].in + at[2];
-    window.index_step = w.by_channels ? 0 : w.axis[2].stride;
-    window.count = run.count;
-    window.taps = taps;
-    window.tap_index = indices;
-    window.far = w.plane() > std::numeric_limits<std::int32_t>::max();
-    if (whole) {
-      window.tap_count = static_cast<int>(count);
-      kernel(window);
-      return;
-    }
-    // More taps than the list has room for.
-    const double divisor = window.divisor;
-    window.divisor = 1;
-    count = 0;
-    const auto flush = [&] {
-      window.tap_count = static_cast<int>(count);
-      kernel(window);
-      window.more = true;
+  /// Of the taps that a kernel takes at once: bytes, and distances in the plane, from the run's first tap.
+  struct Part {
+    const int64_t* taps;
+    const int64_t* indices;
+    int count;
+    bool first, last;
+  };
+
+  /// body(part) for each part of a run's taps, mostly one.
+  template <class Body>
+  void for_each_part(const PoolRun& run, Body&& body) {
+    if (run.taps != made || !whole) {
+      made = run.taps;
+      whole = capped_product(made[0].size(), made[1].size(), made[2].size()) <= kWindowTaps;
       count = 0;
-    };
-    for_each_tap(run, [&](int64_t offset, int64_t index) {
-      if (count == kWindowTaps) flush();
-      taps[count] = offset;
-      indices[count++] = index;
-    });
-    window.divisor = divisor;
-    flush();
+      bool first = true;
+      for_each_tap([&](int64_t offset, int64_t index) {
+        if (count == kWindowTaps) {
+          body(Part{taps, indices, static_cast<int>(count), first, false});
+          first = false;
+          count = 0;
+        }
+        taps[count] = offset;
+        indices[count++] = index;
+      });
+      if (!whole) return body(Part{taps, indices, static_cast<int>(count), first, true});
+    }
+    body(Part{taps, indices, static_cast<int>(count), true, true});
+  }
+
+  /// The input position of a run's first tap, and its index in the plane.
+  std::array<int64_t, 3> first_tap(const PoolRun& run) const {
+    const auto at = [&](std::size_t a) { return w.axis[a].index(run.first[a], run.taps[a].first); };
+    return {at(0), at(1), at(2)};
+  }
+  int64_t index_of(const std::array<int64_t, 3>& at) const {
+    return (at[0] * w.axis[1].in + at[1]) * w.axis[2].in + at[2];
   }
 
  private:
-  // body(bytes, index) of each tap, from the first one on.
   template <class Body>
-  void for_each_tap(const PoolRun& run, Body&& body) const {
-    const auto& [d, h, x] = run.taps;
+  void for_each_tap(Body&& body) const {
+    const auto& [d, h, x] = made;
     for (int64_t i = 0; i < d.size(); ++i)
       for (int64_t j = 0; j < h.size(); ++j)
         for (int64_t k = 0; k < x.size(); ++k) {
           const std::array<int64_t, 3> at{i * w.axis[0].dilation, j * w.axis[1].dilation, k * w.axis[2].dilation};
-          body(at[0] * src.space[0] + at[1] * src.space[1] + at[2] * src.space[2],
-               (at[0] * w.axis[1].in + at[1]) * w.axis[2].in + at[2]);
+          body(at[0] * space[0] + at[1] * space[1] + at[2] * space[2], index_of(at));
         }
   }
 
-  void list_taps(const PoolRun& run) {
-    made = run.taps;
-    whole = capped_product(made[0].size(), made[1].size(), made[2].size()) <= kWindowTaps;
-    count = 0;
-    if (!whole) return;
-    for_each_tap(run, [&](int64_t offset, int64_t index) {
-      taps[count] = offset;
-      indices[count++] = index;
-    });
-  }
-
   const Windows& w;
-  const PoolOperand<const byte> src;
+  const std::array<int64_t, 3> space;
   std::array<Range, 3> made{};
   bool whole = false;
   int64_t count = 0;
   int64_t taps[kWindowTaps], indices[kWindowTaps];
+};
+
+/// Runs a kernel on the windows of one run after the other.
+class WindowRuns {
+ public:
+  WindowRuns(const Windows& windows, const PoolOperand<const byte>& operand)
+      : w(windows), src(operand), taps(windows, operand.space) {}
+
+  /// `window` has what is not of the windows: dst, divisor, winners.
+  void operator()(void (*kernel)(const kernels::Window&), const PoolRun& run, int64_t image, int64_t channel,
+                  kernels::Window window) {
+    const auto at = taps.first_tap(run);
+    window.src = src.at(image, channel, at);
+    window.src_step = w.by_channels ? src.c : w.axis[2].stride * src.space[2];
+    window.first_index = taps.index_of(at);
+    window.index_step = w.by_channels ? 0 : w.axis[2].stride;
+    window.count = run.count;
+    window.far = w.plane() > std::numeric_limits<std::int32_t>::max();
+    const double divisor = window.divisor;
+    taps.for_each_part(run, [&](const WindowTaps::Part& part) {
+      window.taps = part.taps;
+      window.tap_index = part.indices;
+      window.tap_count = part.count;
+      window.more = !part.first;
+      window.divisor = part.last ? divisor : 1;
+      kernel(window);
+    });
+  }
+
+ private:
+  const Windows& w;
+  const PoolOperand<const byte> src;
+  WindowTaps taps;
 };
 
 /// Rows of outputs that one piece of work takes: enough to be worth handing out.

@@ -73,7 +73,7 @@ constexpr Kernels<T> make_kernels() {
   k.relu_grad = relu_grad<T>;
   k.max_window = max_window<T>;
   k.mean_window = mean_window<T>;
-  k.add_share = add_share<T>;
+  k.add_shares = add_shares<T>;
   k.triad = triad<T>;
   k.fma_loop = fma_loop<T>;
   return k;

@@ -149,8 +149,9 @@ void mean_window(const Window& w) {
     mean_of<T, 0>(w);
 }
 
+// Windows of neighbouring outputs may share numbers, but not at the same tap: vectors go tap by tap.
 template <class T>
-void add_share(const Share& s) {
+void add_shares(const Share& s) {
   constexpr int size = Vec<T>::size;
   constexpr auto element = int64_t{sizeof(T)};
   const T divisor = static_cast<T>(s.divisor);
@@ -159,12 +160,19 @@ void add_share(const Share& s) {
     for (; i + size <= s.count; i += size) {
       Vec<T> share = Vec<T>::load(s.src + i * element);
       share.value /= Vec<T>::broadcast(divisor).value;
-      share += Vec<T>::load(s.dst + i * element);
-      share.store(s.dst + i * element);
+      for (int k = 0; k < s.tap_count; ++k) {
+        byte* const to = s.dst + i * element + s.taps[k];
+        Vec<T> sum = Vec<T>::load(to);
+        sum += share;
+        sum.store(to);
+      }
     }
   }
   for (; i < s.count; ++i) {
-    byte* const to = s.dst + i * s.dst_step;
-    write<T>(to, read<T>(to) + read<T>(s.src + i * s.src_step) / divisor);
+    const T share = read<T>(s.src + i * s.src_step) / divisor;
+    for (int k = 0; k < s.tap_count; ++k) {
+      byte* const to = s.dst + i * s.dst_step + s.taps[k];
+      write<T>(to, read<T>(to) + share);
+    }
   }
 }

@@ -101,11 +101,13 @@ struct Window {
   bool far;  // some tap_index may not fit into 31 bits
 };
 
-/// dst[i] += src[i] / divisor.
+/// The reverse of a mean: src[i] / divisor, added to all numbers of output i's window in dst.
 struct Share {
   byte* dst;
   const byte* src;
   int64_t dst_step, src_step;
+  const int64_t* taps;
+  int tap_count;
   int64_t count;
   double divisor;
 };
@@ -126,7 +128,7 @@ struct Kernels {
   void (*relu_grad)(const Map&);           // dst = b <= 0 ? 0 : a
   void (*max_window)(const Window&);       // dst = the largest of its window, NaN above all
   void (*mean_window)(const Window&);      // dst = the sum of its window / divisor
-  void (*add_share)(const Share&);         // dst += src / divisor
+  void (*add_shares)(const Share&);        // dst += src / divisor, at each tap
   void (*triad)(const Map&);               // dst = a + b / 2, to measure bandwidth
   double (*fma_loop)(int64_t iterations);  // returns the operations done
 };

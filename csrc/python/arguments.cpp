@@ -7,7 +7,7 @@ namespace tapwise::python {
 namespace {
 
 // A message is one line of UTF-8: control characters are escaped.
-std::string printable(std::string_view characters) {
+std::string one_line(std::string_view characters) {
   constexpr const char* digits = "0123456789abcdef";
   std::string escaped;
   for (const char c : characters) {
@@ -26,7 +26,7 @@ std::string printable(py::handle string) {
   const auto bytes = py::reinterpret_steal<py::object>(
       PyUnicode_AsEncodedString(string.ptr(), "utf-8", "backslashreplace"));  // surrogates have no UTF-8
   if (!bytes) throw py::error_already_set();
-  return printable({PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))});
+  return one_line({PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))});
 }
 
 void pass_on_what_is_no_error(const py::error_already_set& error) {
@@ -55,7 +55,7 @@ py::tuple as_tuple(const Shape& shape) {
 std::string describe(py::handle object) {
   if (object.is_none()) return "None";
   const std::string_view full = Py_TYPE(object.ptr())->tp_name;
-  const std::string type = printable(full.substr(full.rfind('.') + 1));
+  const std::string type = one_line(full.substr(full.rfind('.') + 1));
   try {
     const std::string value = printable(py::repr(object));
     return value.size() <= 40 ? type + " " + value : type;

@@ -246,13 +246,12 @@ int count_empty_batches() {
   };
   static float dw[72], db[6];
   const Gradients<float> g{far(kSrc), dense(dw, kWeights), {db}};
-  const Status statuses[] = {
-      forward<float>(p, far(kSrc), one(kWeights), nullptr, far(kDst)),
-      backward_data<float>(p, far(kDst), one(kWeights), nullptr, far(kSrc)),
-      backward_weights<float>(p, far(kDst), far(kSrc), dense(dw, kWeights)),
-      backward<float>(p, far(kDst), far(kSrc), one(kWeights), g),
-      transposed_backward<float>(p, far(kSrc), far(kDst), one(kWeights),
-                                 {far(kDst), dense(dw, kWeights), {nullptr, 0}})};
+  const Status statuses[] = {forward<float>(p, far(kSrc), one(kWeights), nullptr, far(kDst)),
+                             backward_data<float>(p, far(kDst), one(kWeights), nullptr, far(kSrc)),
+                             backward_weights<float>(p, far(kDst), far(kSrc), dense(dw, kWeights)),
+                             backward<float>(p, far(kDst), far(kSrc), one(kWeights), g),
+                             transposed_backward<float>(p, far(kSrc), far(kDst), one(kWeights),
+                                                        {far(kDst), dense(dw, kWeights), {nullptr, 0}})};
   int failures = 0;
   for (const Status& status : statuses) {
     if (status.ok()) continue;
