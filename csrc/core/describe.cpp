@@ -24,9 +24,8 @@ void describe_tile(const Plan& plan, Description& d) {
 }
 
 constexpr const char* kPaddingRead =
-    "activations go through a band, with padding as zeros: vectors of pixels take it along (weights that are not "
-    "finite "
-    "go by channels, which leave it out)";
+    "activations go through a band, with padding as zeros: vectors of pixels take it along (weights that are not all "
+    "finite go by channels, which leave it out)";
 
 inline const char* reading_of(const CorrelatePlan& plan) {
   if (plan.in_place) return "activations are read where they lie, and taps that meet padding are left out";
