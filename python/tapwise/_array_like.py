@@ -15,9 +15,7 @@ def as_array(operand: ArrayLike, name: str) -> Array:
     if type(operand) is np.ndarray:
         return operand
     if isinstance(operand, np.ma.MaskedArray):
-        raise TypeError(
-            f"{name} must not be a masked array, whose mask would be ignored; {name}.filled(value) makes a plain one"
-        )
+        return _core.as_array(operand, name)  # refuses it, and says what else there is
     try:
         if not hasattr(operand, "__dlpack__") or hasattr(operand, "__array__"):
             return np.asarray(operand)
@@ -29,6 +27,14 @@ def as_array(operand: ArrayLike, name: str) -> Array:
     except (TypeError, RuntimeError, BufferError) as error:
         raise TypeError(f"{name}: {error}") from error
     raise ValueError(f"{name} lies on DLPack device type {device}, not in CPU memory (1); see tapwise.cuda")
+
+
+def _overlap(a: Array, b: Array) -> bool:
+    """Whether they share memory; for strides so odd that this would take too long, the answer is that they do."""
+    try:
+        return np.shares_memory(a, b, max_work=20_000)
+    except RuntimeError:
+        return True
 
 
 def as_result(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], **operands: Array) -> Array:
@@ -43,6 +49,6 @@ def as_result(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], **operands
     if not result.flags.writeable:
         raise ValueError("out must be writable, got a read-only array")
     for name, operand in operands.items():
-        if np.shares_memory(result, operand):
+        if _overlap(result, operand):
             raise ValueError(f"out must not overlap {name}, got memory that both share; pass a separate array")
     return result

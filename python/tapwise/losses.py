@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+
+from ._array_like import as_array
+from .types import F, Foreign, NDArray, Operand
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+else:
+    ArrayLike = Any
 
 
-def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, NDArray[np.floating[Any]]]:
+def softmax_cross_entropy(logits: Operand[F], labels: ArrayLike | Foreign) -> tuple[float, NDArray[F]]:
     """Mean of -log(softmax(logits)[label]) over a batch, and its gradient.
 
     Parameters
@@ -52,24 +59,24 @@ def softmax_cross_entropy(logits: ArrayLike, labels: ArrayLike) -> tuple[float, 
     >>> grad.round(6)
     array([[ 0.25,  0.25, -0.5 ]])
     """
-    logits, labels = _check(np.asarray(logits), np.asarray(labels))
-    n = len(logits)
+    scores, right = _check(as_array(logits, "logits"), as_array(labels, "labels"))
+    n = len(scores)
     if n == 0:
-        return 0.0, np.zeros_like(logits)
+        return 0.0, np.zeros_like(scores)
     rows = np.arange(n)
     # Scores too far apart for the dtype differ by infinity, which is as good as they differ by.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        shifted = logits - logits.max(axis=1, keepdims=True)
+        shifted = scores - scores.max(axis=1, keepdims=True)
         grad = np.exp(shifted)
         total = grad.sum(axis=1)
-        losses = np.log(total) - shifted[rows, labels]
+        losses = np.log(total) - shifted[rows, right]
         grad /= total[:, np.newaxis]
-        grad[rows, labels] -= 1
+        grad[rows, right] -= 1
         grad /= n
         return float(losses.mean(dtype=np.float64)), grad
 
 
-def _check(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[np.floating[Any]], NDArray[np.integer[Any]]]:
+def _check(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.integer[Any]]]:
     if logits.dtype not in (np.float32, np.float64):
         raise TypeError(f"logits expects dtype float32 or float64, got {logits.dtype}")
     if logits.ndim != 2 or logits.shape[1] == 0:

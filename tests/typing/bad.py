@@ -83,3 +83,12 @@ def plans(x: Float32, x64: Float64, anything: NDArray[Any]) -> None:
     plan.update(x64)  # error
     plan.algorithm = "direct"  # error
     plan(anything)
+
+
+def layers(x: Float32, x64: Float64, bytes: NDArray[np.uint8]) -> None:
+    tapwise.relu(bytes)  # error
+    tapwise.relu_grad(x, x64)  # error
+    tapwise.max_pool(x, 2, layout="HWCN")  # error
+    tapwise.max_pool(x, "2")  # error
+    tapwise.dense_grad(x, x64, x)  # error
+    print(tapwise.dense_grad(x, x, x, needs=(True, False, True))[1].shape)  # error

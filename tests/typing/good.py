@@ -107,3 +107,13 @@ def the_rest(x: Float32, dtype: np.dtype[np.float64]) -> None:
     tapwise.set_num_threads(None)
     model = nn.Sequential(nn.Conv2d(3, 8, 3, padding="same", layout="NHWC"), nn.ReLU(), nn.Flatten(), nn.Dense(8, 2))
     model.backward(model(x))
+
+
+def layers(x: Float32, w: Float64) -> None:
+    assert_type(tapwise.relu(x), Float32)
+    assert_type(tapwise.dense(w, w, activation="relu"), Float64)
+    assert_type(tapwise.max_pool(x, 2, layout="NHWC"), Float32)
+    assert_type(tapwise.dense_grad(x, x, x), tuple[Float32, Float32, Float32])
+    assert_type(tapwise.dense_grad(x, x, x, needs=(False, True, True)), tuple[None, Float32, Float32])
+    assert_type(tapwise.dense_grad(x, x, x, needs=(False, True, True), accumulate=True), tuple[None, Float32, Float32])
+    assert_type(tapwise.softmax_cross_entropy(w, [1])[1], Float64)
