@@ -72,6 +72,8 @@ class Contestant:
     algorithm: str = ""
     workspace_bytes: int = 0
     note: str = ""
+    lingers: bool = False
+    """Its threads go on spinning after a call, for longer than OpenMP's do."""
 
 
 def make_case(problem: Problem, direction: str, channels_last: bool, dtype: str, threads: int, use_out: bool) -> Case:

@@ -16,12 +16,14 @@ from rich.table import Table
 
 import tapwise
 
-from . import bars, compare, counting, live, machine, peaks, peers, runner, suites
+from . import bars, compare, counting, functions, live, machine, peaks, peers, runner, suites
 from .descriptor import DescriptorError, parse
+from .functions import FUNCTIONS
 from .report import html, markdown, tables
 from .results import Peaks, PeerInfo, Results, ResultsError, load, save
 from .suites import Layer, SuiteError
 
+_DIRECTIONS = {**counting.DIRECTIONS, **{name: work.meaning for name, work in FUNCTIONS.items()}}
 _PROGRAM = f"python -m {__package__}"
 
 
@@ -110,10 +112,11 @@ def _selection(parser: argparse.ArgumentParser) -> None:
 def _measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dir",
-        type=_names(counting.DIRECTIONS, "direction"),
-        default=("fwd", "bwd_d", "bwd_w"),
+        type=_names(_DIRECTIONS, "direction"),
+        default=None,
         metavar="fwd,...",
-        help=f"of {', '.join(counting.DIRECTIONS)}, or all; default fwd,bwd_d,bwd_w",
+        help=f"of {', '.join(counting.DIRECTIONS)}, or all; default fwd,bwd_d,bwd_w. Of the suite {functions.SUITE} "
+        "its functions, see the command list; default all",
     )
     parser.add_argument(
         "--layout",
@@ -124,7 +127,13 @@ def _measuring(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     parser.add_argument("--batch", type=_positive, help="instead of the problems' own")
-    parser.add_argument("--threads", type=_threads, default=None, metavar="N[,N...]", help="default: all CPUs")
+    parser.add_argument(
+        "--threads",
+        type=_threads,
+        default=None,
+        metavar="N[,N...]",
+        help=f"default: all CPUs; where the suite {functions.SUITE} takes part 1 and all",
+    )
     parser.add_argument("--cold", action="store_true", help="with caches flushed before every call")
     parser.add_argument("--no-out", action="store_true", help="let tapwise allocate its results")
     parser.add_argument(
@@ -177,7 +186,38 @@ def _share(text: str) -> float:
     return float(match[1]) / (100 if match[2] else 1)
 
 
-def _layers(what: Sequence[str], match: str | None) -> list[Layer]:
+def _rows(
+    what: Sequence[str], match: str | None, given: argparse.Namespace
+) -> tuple[list[runner.Planned | runner.PlannedFunction], runner.Options]:
+    """What is to be measured, and how. Convolutions come first."""
+    convolutions = [text for text in what if text != functions.SUITE]
+    layers = _layers(convolutions) if convolutions or not what else []
+    chosen = [
+        (work, shape)
+        for name, work in FUNCTIONS.items()
+        if functions.SUITE in what and (given.dir is None or name in given.dir)
+        for shape in work.shapes
+    ]
+    if match is not None:
+        try:
+            pattern = re.compile(match)
+        except re.error as error:
+            raise UsageError(f"--match: {error}") from None
+        layers = [layer for layer in layers if pattern.search(layer.problem.name)]
+        chosen = [(work, shape) for work, shape in chosen if pattern.search(f"{work.function}:{shape}")]
+        if not layers and not chosen:
+            raise UsageError(f"--match: no problem's name matches {match!r}")
+    if chosen and (given.batch or given.algorithm != ("auto",)):
+        raise UsageError(f"--batch and --algorithm are for convolutions; the suite {functions.SUITE} takes neither")
+    options = _options(given, (1, tapwise.get_num_threads()) if chosen else (tapwise.get_num_threads(),))
+    rows: list[runner.Planned | runner.PlannedFunction] = [*runner.plan(layers, options)]
+    rows += runner.plan_functions(chosen, options)
+    if not rows:
+        raise UsageError(f"--dir: nothing chosen has {', '.join(given.dir)}; see the command list")
+    return rows, options
+
+
+def _layers(what: Sequence[str]) -> list[Layer]:
     """Suites and single problems, in the order given. Descriptors have digits behind their keys; names of suites are
     looked up first."""
     known = suites.names()
@@ -187,23 +227,16 @@ def _layers(what: Sequence[str], match: str | None) -> list[Layer]:
             layers.append(Layer(parse(text), 1, "command line"))
         else:
             layers.extend(suites.load(text))
-    if match is not None:
-        try:
-            pattern = re.compile(match)
-        except re.error as error:
-            raise UsageError(f"--match: {error}") from None
-        layers = [layer for layer in layers if pattern.search(layer.problem.name)]
-        if not layers:
-            raise UsageError(f"--match: no problem's name matches {match!r}")
     return layers
 
 
-def _options(given: argparse.Namespace) -> runner.Options:
+def _options(given: argparse.Namespace, threads: tuple[int, ...]) -> runner.Options:
+    directions = ("fwd", "bwd_d", "bwd_w") if given.dir is None else given.dir
     return runner.Options(
-        directions=given.dir,
+        directions=tuple(name for name in directions if name in counting.DIRECTIONS),
         layouts=given.layout,
         dtype=given.dtype,
-        threads=given.threads or (tapwise.get_num_threads(),),
+        threads=given.threads or tuple(dict.fromkeys(threads)),
         batch=given.batch,
         cold=given.cold,
         out=not given.no_out,
@@ -231,12 +264,11 @@ def _present(names: Sequence[str] | None) -> tuple[list[peers.Peer], list[PeerIn
 
 
 def _run(given: argparse.Namespace, console: Console) -> int:
-    layers, options = _layers(given.what, given.match), _options(given)
+    rows, options = _rows(given.what, given.match, given)
     for path in (given.json, given.md, given.html):
         if path is not None and not Path(path).resolve().parent.is_dir():
             raise UsageError(f"{path}: there is no such folder")
     present, infos = _present(given.peers)
-    rows = runner.plan(layers, options)
     results = Results(
         command=" ".join([_PROGRAM, *sys.argv[1:]]),
         started=runner.clock(),
@@ -246,14 +278,15 @@ def _run(given: argparse.Namespace, console: Console) -> int:
         peaks=peaks.measure(options.threads, (options.dtype,)) if options.timed else Peaks(),
     )
     live.show_machine(console, results.machine, results.peaks, infos)
-    live.header(console)
+    longest = max(len(row.direction) for row in rows)
+    live.header(console, longest)
     start = time.perf_counter()
     with live.progress(console) as bar:
         task = bar.add_task("measuring", total=len(rows))
         try:
             for row in runner.run(rows, options, results.peaks, present):
                 results.rows.append(row)
-                live.show_row(console, row)
+                live.show_row(console, row, longest)
                 bar.advance(task)
             results.complete = True
         except KeyboardInterrupt:
@@ -277,12 +310,12 @@ def _write(results: Results, given: argparse.Namespace) -> None:
 
 
 def _shape(given: argparse.Namespace, console: Console) -> int:
-    layers, options = _layers([given.problem], None), _options(given)
+    rows, options = _rows([given.problem], None, given)
     present, infos = _present(given.peers)
     roofs = peaks.measure(options.threads, (options.dtype,))
     live.show_machine(console, machine.describe(), roofs, infos)
     wrong = False
-    for row in runner.run(runner.plan(layers, options), options, roofs, present):
+    for row in runner.run(rows, options, roofs, present):
         live.show_shape(console, row)
         wrong = wrong or any(not s.ok for s in row.samples if s.who == "tapwise")
     console.print("* on copies in its own layout, made beforehand", style="dim")
@@ -312,16 +345,21 @@ def _list(given: argparse.Namespace, console: Console) -> int:
         table = Table("suite", "problems", "about")
         for name in suites.names():
             table.add_row(name, str(len(suites.load(name))), suites.source(name).splitlines()[0])
+        shapes = sum(len(work.shapes) for work in FUNCTIONS.values())
+        table.add_row(functions.SUITE, str(shapes), functions.ABOUT)
         console.print(table)
         table = Table("peer", "version")
         for info in _present(None)[1]:
             table.add_row(info.name, info.version or info.note)
         console.print(table)
         table = Table("direction", "is")
-        for name, meaning in counting.DIRECTIONS.items():
+        for name, meaning in _DIRECTIONS.items():
             table.add_row(name, meaning)
         console.print(table)
     for name in given.suites:
+        if name == functions.SUITE:
+            print(*(f"{work.function}:{shape}" for work in FUNCTIONS.values() for shape in work.shapes), sep="\n")
+            continue
         for layer in suites.load(name):
             print(f"{layer.problem}" + (f" *{layer.count}" if layer.count > 1 else ""))
     return 0

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from . import stats
+from .machine import slowed
 from .results import OWN, Peaks, PeerInfo, Results, Row, Sample
 from .totals import totals
 
@@ -36,9 +37,10 @@ def _colour(ratio: float) -> str:
     return "" if math.isnan(ratio) else "green" if ratio >= 1 else "bold red"
 
 
+_PASS = _Column("pass", 8, lambda row: row.direction, number=False)
 _COLUMNS = (
     _Column("problem", 30, lambda row: row.name or row.problem, number=False),
-    _Column("pass", 8, lambda row: row.direction, number=False),
+    _PASS,
     _Column("layout", 6, lambda row: row.layout, number=False),
     _Column("threads", 7, lambda row: str(row.threads), from_width=120),
     _Column("time", 9, lambda row: _own(row, lambda own: stats.seconds(own.time))),
@@ -57,7 +59,7 @@ _COLUMNS = (
 def console() -> Console:
     """Standard output; into a file or pipe as wide as the table is."""
     out = Console()
-    return out if out.is_terminal or "COLUMNS" in os.environ else Console(width=140)
+    return out if out.is_terminal or "COLUMNS" in os.environ else Console(width=160)
 
 
 def progress(console: Console) -> Progress:
@@ -83,30 +85,34 @@ def show_machine(console: Console, machine: dict[str, object], peaks: Peaks, pee
             )
     if not math.isnan(peaks.call_overhead):
         console.print(f"  a call costs  {stats.seconds(peaks.call_overhead)}", highlight=False)
+    for warning in slowed(machine):
+        console.print(f"  {warning}", style="bold")
     for peer in peers:
         console.print(f"  {peer.name:13} {peer.version or peer.note}", style="" if peer.version else "dim")
     console.print()
 
 
-def header(console: Console) -> None:
-    """The names of the columns, above the first line."""
-    _line(console, lambda column: Text(column.name, style="bold"))
+def header(console: Console, longest_pass: int = 0) -> None:
+    """The names of the columns, above the first line; `longest_pass` is what the names of the run's passes need."""
+    _line(console, longest_pass, lambda column: Text(column.name, style="bold"))
 
 
-def show_row(console: Console, row: Row) -> None:
+def show_row(console: Console, row: Row, longest_pass: int = 0) -> None:
     """One line: ours, the roofs, the best peer."""
-    _line(console, lambda column: Text(column.text(row), style=column.style(row)))
+    _line(console, longest_pass, lambda column: Text(column.text(row), style=column.style(row)))
     for sample in row.samples:
-        if sample.note and not sample.ok:
-            console.print(f"    {sample.label}: {sample.note}", style="dim" if sample.who != OWN else "bold red")
+        if sample.note and (sample.who == OWN or not sample.ok):
+            style = "bold red" if sample.who == OWN and not sample.ok else "dim"
+            console.print(f"    {sample.label}: {sample.note}", style=style)
 
 
-def _line(console: Console, cell: Callable[[_Column], Text]) -> None:
+def _line(console: Console, longest_pass: int, cell: Callable[[_Column], Text]) -> None:
     shown = [column for column in _COLUMNS if console.width >= column.from_width]
-    spare = console.width - sum(column.width + 1 for column in shown)
+    widths = {column: max(column.width, longest_pass if column is _PASS else 0) for column in shown}
+    spare = console.width - sum(width + 1 for width in widths.values())
     grid = Table.grid(padding=(0, 1))
     for column in shown:
-        width = max(12, min(44, column.width + spare)) if column is _COLUMNS[0] else column.width
+        width = max(12, min(44, column.width + spare)) if column is _COLUMNS[0] else widths[column]
         grid.add_column(width=width, no_wrap=True, overflow="ellipsis", justify="right" if column.number else "left")
     grid.add_row(*(cell(column) for column in shown))
     console.print(grid, highlight=False)

@@ -48,6 +48,17 @@ def describe() -> dict[str, Any]:
 _SETTINGS = ("OMP_", "KMP_", "GOMP_", "MKL_", "ONEDNN_", "DNNL_", "OPENBLAS_", "TAPWISE_", "XLA_", "ATEN_")
 
 
+# Those that choose kernels of NumPy's BLAS by hand, and blocks of them.
+_BLAS_SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def slowed(machine: dict[str, Any]) -> list[str]:
+    """What is set on this machine that may make a peer slower than it is elsewhere."""
+    environment = machine.get("environment", {})
+    found = [f"{key}={environment[key]}" for key in _BLAS_SETTINGS if key in environment]
+    return [f"{' and '.join(found)} set: NumPy's BLAS may be slower than it is without."] if found else []
+
+
 def last_level_bytes() -> int:
     """The size of the largest cache, 32 MiB if unknown."""
     return max((cache["bytes"] for cache in _caches()), default=32 << 20)

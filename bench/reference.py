@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,12 +27,16 @@ def reference(case: Case) -> tuple[Double, ...]:
     return forms[case.direction]()
 
 
-def distance(got: tuple[Array, ...], expected: tuple[Double, ...]) -> float:
-    """Relative L2 distance, the largest over the results; infinite where a shape is wrong or a number is not finite."""
+def distance(got: tuple[Array, ...], expected: tuple[npt.NDArray[Any], ...]) -> float:
+    """Relative L2 distance, the largest over the results; infinite where a shape is wrong, a number is not finite, or
+    integers differ at all."""
     worst = 0.0
     for g, e in zip(got, expected, strict=True):
         if g.shape != e.shape:
             return float("inf")
+        if e.dtype.kind == "i":
+            worst = max(worst, 0.0 if np.array_equal(g, e) else float("inf"))
+            continue
         # In g's own order in memory: a result with its channels last is not transposed for this.
         difference = np.subtract(g, e, order="K").ravel("K")
         error = float((np.vdot(difference, difference) / max(float(np.vdot(e, e)), 1e-300)) ** 0.5)

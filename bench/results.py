@@ -81,7 +81,7 @@ class Row:
 
     @property
     def title(self) -> str:
-        return f"{self.name or self.problem} {self.direction} {self.layout}"
+        return f"{self.name or self.problem} {self.direction} {self.layout}".rstrip()
 
     @cached_property
     def own(self) -> Sample | None:

@@ -12,6 +12,7 @@ import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import functions
 from .descriptor import DescriptorError, Problem, parse
 
 _SHAPES = Path(__file__).with_name("shapes")
@@ -68,8 +69,8 @@ def source(name: str) -> str:
 
 
 def _file(name: str) -> Path:
-    known = names()
-    if name not in known:
+    if name not in names():
+        known = [*names(), functions.SUITE]
         close = difflib.get_close_matches(name.lower(), known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         raise SuiteError(f"no suite {name!r}{hint} There are: {', '.join(known)}")

@@ -15,6 +15,9 @@ _SHORTEST_SAMPLE = 100e-6
 # OpenMP's threads spin for some 8 ms after a call and would take a core from the next one; after this they sleep, and
 # everyone starts alike, from a warm call.
 _REST = 8e-3
+# Other pools spin for longer. Whoever has one is waited for until the process used no more than this share of a CPU in
+# a while, but no longer than so many whiles: the clock of a process may tick only every 4 ms.
+_QUIET, _WHILE, _MOST_WHILES = 0.05, 0.02, 25
 # A rank test needs nine samples of each to tell two hundred rows apart. Those who are not near the fastest peer get
 # fewer. The hopeless are measured once, while warming up, and not even warmed up if a call takes this many seconds.
 _FEWEST_ROUNDS, _MOST_ROUNDS = 9, 60
@@ -66,6 +69,8 @@ def measure(
     With `flush` every sample is a single call on cold caches.
     """
     peaks, bandwidths = [], []
+    if any(entry.contestant.lingers for entry in entries):
+        _until_quiet()
     end = time.perf_counter() + budget
     rounds = {id(entry): _rounds(entry, entries) for entry in entries}
     for turn in range(_MOST_ROUNDS):
@@ -80,7 +85,17 @@ def measure(
             if turn < rounds[id(entry)]:
                 time.sleep(_REST)
                 entry.seconds.append(_sample(entry, flush))
+                if entry.contestant.lingers:
+                    _until_quiet()
     return max(peaks), median(bandwidths) if bandwidths else float("nan")
+
+
+def _until_quiet() -> None:
+    for _ in range(_MOST_WHILES):
+        used = time.process_time()
+        time.sleep(_WHILE)
+        if time.process_time() - used < _QUIET * _WHILE:
+            return
 
 
 def _rounds(entry: Entry, entries: Sequence[Entry]) -> int:

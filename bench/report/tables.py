@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from .. import stats
+from ..machine import slowed
 from ..results import OWN, PeerInfo, Results, Row, Sample
 from ..totals import Network, NetworkTime, Total, Totals, fastest_by_peer, grouped, peer_names, settings
 
@@ -161,6 +162,7 @@ def notes(results: Results) -> list[str]:
     found = []
     if not results.complete:
         found.append("This run is incomplete: it was stopped before all of its rows were measured.")
+    found += slowed(results.machine)
     found += [f"Wrong result: {sample.label} on {row.title}: {_reason(sample)}." for row, sample in results.wrong]
     # One line for all that a peer fails at in the same way.
     failures: dict[tuple[str, str], list[Row]] = {}
@@ -234,7 +236,7 @@ def _rows(direction: str, part: list[Row], setting: Callable[[Row], str], severa
     builder.number("GFLOP/s", lambda row: _own(row, lambda own: stats.gigaflops(row.rate(own))))
     builder.number("of peak", lambda row: stats.percent(row.share_of_peak))
     builder.number("of roofline", lambda row: stats.percent(row.share_of_roofline))
-    builder.text("algorithm", lambda row: _own(row, lambda own: own.algorithm or own.variant or stats.NONE))
+    builder.text("algorithm", _algorithm)
     builder.number("workspace", lambda row: _own(row, lambda own: stats.size(own.workspace_bytes)))
     builder.number("error", _error)
     for name in peer_names(part):
@@ -244,6 +246,13 @@ def _rows(direction: str, part: list[Row], setting: Callable[[Row], str], severa
 
 def _own(row: Row, of: Callable[[Sample], str]) -> str:
     return of(row.own) if row.own else stats.NONE
+
+
+def _algorithm(row: Row) -> str:
+    """Or why there is none."""
+    if row.own:
+        return row.own.algorithm or row.own.variant or stats.NONE
+    return next((sample.note for sample in row.samples if sample.who == OWN and sample.note), stats.NONE)
 
 
 def _error(row: Row) -> Cell:
@@ -273,7 +282,7 @@ def _least_of_roofline(total: Total) -> str:
 
 
 def _short(row: Row) -> str:
-    return f"{row.name or row.problem} {row.layout}"
+    return f"{row.name or row.problem} {row.layout}".rstrip()
 
 
 def _peer_ratio(name: str, total: Total) -> Cell:

@@ -85,3 +85,13 @@ def test_the_bandwidth_is_the_median_of_those_between_the_samples():
     assert bandwidth == 5.0
     _, bandwidth = timing.measure([entry], 0, None, lambda: 1.0)
     assert bandwidth != bandwidth
+
+
+def test_whoever_lingers_is_waited_for_before_the_first_round_and_behind_each_sample(monkeypatch):
+    log = []
+    monkeypatch.setattr(timing, "_until_quiet", lambda: log.append("quiet"))
+    lingering = contestant("blas", 0, log)
+    lingering.lingers = True
+    entries = [timing.Entry(contestant(OWN, 0, log), 1, [], 0.03), timing.Entry(lingering, 1, [], 0.03)]
+    timing.measure(entries, 0, None, lambda: 1.0)
+    assert log[:7] == ["quiet", OWN, "blas", "quiet", "blas", "quiet", OWN]
