@@ -18,21 +18,11 @@ from .control import (
 from .explanation import Explanation, explain
 from .functions import conv, conv1d, conv2d, conv3d, conv_output_shape, conv_transpose
 from .gradients import conv_backward, conv_bias_grad, conv_input_grad, conv_transpose_backward, conv_weight_grad
-from .layers import (
-    avg_pool,
-    avg_pool_grad,
-    dense,
-    dense_grad,
-    global_avg_pool,
-    global_avg_pool_grad,
-    max_pool,
-    max_pool_grad,
-    relu,
-    relu_grad,
-)
+from .layers import dense, dense_grad, relu, relu_grad
 from .losses import softmax_cross_entropy
 from .numpy_like import convolve, correlate
 from .plan import Plan
+from .pooling import avg_pool, avg_pool_grad, global_avg_pool, global_avg_pool_grad, max_pool, max_pool_grad
 
 __version__: str = _core.build_info()["version"]
 

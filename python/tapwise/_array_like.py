@@ -29,14 +29,6 @@ def as_array(operand: ArrayLike, name: str) -> Array:
     raise ValueError(f"{name} lies on DLPack device type {device}, not in CPU memory (1); see tapwise.cuda")
 
 
-def _overlap(a: Array, b: Array) -> bool:
-    """Whether they share memory; for strides so odd that this would take too long, the answer is that they do."""
-    try:
-        return np.shares_memory(a, b, max_work=20_000)
-    except RuntimeError:
-        return True
-
-
 def as_result(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], **operands: Array) -> Array:
     """The caller's `out` as an array that may be written, of that shape and dtype and apart from the operands."""
     if isinstance(out, np.ma.MaskedArray):
@@ -49,6 +41,7 @@ def as_result(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], **operands
     if not result.flags.writeable:
         raise ValueError("out must be writable, got a read-only array")
     for name, operand in operands.items():
-        if _overlap(result, operand):
+        # Slices that interleave are told apart; for strides so odd that this would take too long, they share.
+        if np.may_share_memory(result, operand, max_work=20_000):
             raise ValueError(f"out must not overlap {name}, got memory that both share; pass a separate array")
     return result

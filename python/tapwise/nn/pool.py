@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import functions, layers
+from .. import functions, pooling
 from ..types import Array, IntOrInts, Layout2d
 from .checks import per_axis
 from .describe import kernel, options
@@ -70,15 +70,15 @@ class MaxPool2d(Layer):
                 + ('; without a batch axis, pass layout="CHW"' if x.ndim == 3 and len(layout) == 4 else "")
             )
         if predicting.get():
-            return layers.max_pool(x, self.kernel_size, **self.geometry), ()
-        y, indices = layers.max_pool(x, self.kernel_size, return_indices=True, **self.geometry)
+            return pooling.max_pool(x, self.kernel_size, **self.geometry), ()
+        y, indices = pooling.max_pool(x, self.kernel_size, return_indices=True, **self.geometry)
         return y, (indices, x.shape)
 
     def _backward(self, grad: Array, saved: Saved, needs_input_grad: bool) -> Array | None:
         if not needs_input_grad:
             return None
         indices, shape = saved
-        return layers.max_pool_grad(grad, shape, self.kernel_size, indices=indices, **self.geometry)
+        return pooling.max_pool_grad(grad, shape, self.kernel_size, indices=indices, **self.geometry)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         # Pooling visits the positions of a convolution with one filter per channel.
