@@ -42,6 +42,6 @@ def as_result(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], **operands
         raise ValueError("out must be writable, got a read-only array")
     for name, operand in operands.items():
         # Slices that interleave are told apart; for strides so odd that this would take too long, they share.
-        if np.may_share_memory(result, operand, max_work=20_000):
+        if np.may_share_memory(result, operand, max_work=20_000):  # type: ignore[arg-type]  # any number is fine
             raise ValueError(f"out must not overlap {name}, got memory that both share; pass a separate array")
     return result
