@@ -193,3 +193,25 @@ def test_softmax_cross_entropy_of_huge_logits():
     loss, grad = tapwise.softmax_cross_entropy(logits, np.array([1, 0]))
     assert loss == pytest.approx(2e4)
     assert np.isfinite(grad).all()
+
+
+class Foreign(np.ndarray):
+    """A subclass that computes otherwise."""
+
+    def __array_ufunc__(self, *arguments, **options):
+        return None
+
+
+def test_dense_computes_with_the_numbers_of_a_subclass(rng):
+    x, w, grad = rng.standard_normal((3, 4)), rng.standard_normal((5, 4)), rng.standard_normal((3, 5))
+    out = np.zeros((3, 5)).view(Foreign)
+    EXACT(np.asarray(tapwise.dense(x.view(Foreign), w, out=out)), tapwise.dense(x, w))
+    for got, expected in zip(tapwise.dense_grad(grad.view(Foreign), x, w), tapwise.dense_grad(grad, x, w), strict=True):
+        EXACT(np.asarray(got), expected)
+
+
+def test_dense_is_silent_about_infinities():
+    x, w = np.array([[np.inf, -np.inf]], "f"), np.full((2, 2), 3e38, "f")
+    with np.errstate(all="raise"):
+        assert np.isnan(tapwise.dense(x, w)).all()
+        assert np.isinf(tapwise.dense_grad(w, w, w)[0]).all()

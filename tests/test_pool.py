@@ -200,6 +200,29 @@ def test_global_average(rng, layout):
     assert prod(dx.shape) == x.size
 
 
+def test_windows_larger_than_the_input():
+    """With ceil_mode, one that begins within the input is enough."""
+    x = np.arange(3, dtype="f").reshape(1, 1, 3)
+    assert tapwise.max_pool(x, 4, stride=4, ceil_mode=True) == 2
+    assert tapwise.avg_pool(x, 4, stride=4, ceil_mode=True) == 1
+    with pytest.raises(ValueError, match="no output positions"):
+        tapwise.max_pool(x, 4, stride=4)
+    with pytest.raises(ValueError, match="no output positions"):
+        tapwise.max_pool(x, 9, stride=1, ceil_mode=True)
+
+
+def test_indices_are_operands():
+    x = np.arange(16, dtype=float).reshape(1, 1, 4, 4)
+    y, indices = tapwise.max_pool(x, 2, return_indices=True)
+    room = np.zeros((1, 1, 4, 4))
+    inside = room.view(np.int64)[..., :2, :2]
+    inside[...] = indices
+    with pytest.raises(ValueError, match="out must not overlap indices"):
+        tapwise.max_pool_grad(y, x, 2, indices=inside, out=room)
+    with pytest.raises(TypeError, match="indices must be what"):
+        tapwise.max_pool_grad(y, x, 2, indices=np.ma.masked_array(indices))
+
+
 def test_empty_batches():
     x = np.empty((0, 3, 4, 4), "f")
     y, indices = tapwise.max_pool(x, 2, return_indices=True)

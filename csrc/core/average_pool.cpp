@@ -50,7 +50,7 @@ Status average_pool(const ConvProblem& p, ConstTensorView<T> src, TensorView<T> 
   const auto* table = active_table(status);
   if (table == nullptr) return status;
   const auto& k = kernels_of<T>(*table);
-  const Windows w = Windows::of(p, dst_size(p), src);
+  const Windows w = Windows::of(p, src);
   const Divisors divisors(w, p, averaging);
   const auto from = pool_operand(TensorView<const T>(src));
   const auto to = pool_operand(dst);
@@ -78,7 +78,7 @@ Status average_pool_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, 
   const auto* table = active_table(status);
   if (table == nullptr) return status;
   const auto& k = kernels_of<T>(*table);
-  const Windows w = Windows::of(p, dst_size(p), diff_src);
+  const Windows w = Windows::of(p, diff_src);
   const Divisors divisors(w, p, averaging);
   const auto gradient = pool_operand(TensorView<const T>(diff_dst));
   const auto to = pool_operand(diff_src);

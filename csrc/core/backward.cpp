@@ -114,7 +114,13 @@ Status transposed_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, Co
         return check_all_apart(results, operands);
       },
       [&] { return by_data ? check_workspace<T>(p, Direction::forward, diff_dst, g.diff_src, fixed) : Status{}; },
-      [&] { return by_weights ? check_workspace<T>(p, Direction::backward_weights, diff_dst, src, fixed) : Status{}; });
+      [&] { return by_weights ? check_workspace<T>(p, Direction::backward_weights, diff_dst, src, fixed) : Status{}; },
+      [&] {
+        if (!by_bias || p.batch == 0 || fixed.workspace.data == nullptr) return Status{};
+        Description bias;
+        describe_bias_gradient<T>(normalised(TensorView<const T>(diff_dst)), nullptr, fixed, bias);
+        return Scratch(fixed.workspace, bias.workspace_bytes).status();
+      });
   if (!checked) return checked;
   Status status;
   const auto* table = active_table(status);

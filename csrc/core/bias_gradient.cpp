@@ -46,13 +46,14 @@ template <class T>
 Runs runs_of(const TensorView<const T>& t, const TensorView<const T>* y) {
   Runs r{};
   r.channels_dense = t.stride[1] == int64_t{sizeof(T)} || t.shape[1] == 1;
-  // Neighbouring axes that lie in memory as one are one.
+  // Neighbouring axes that lie in memory as one are one. Not so beside a y, which may lie otherwise: pieces, and with
+  // them scratch and the order of sums, must not depend on how.
   std::pair<int64_t, Step> axes[4] = {{1, {}}};
   std::size_t count = 0;
   for (const std::size_t a : {0u, 2u, 3u, 4u}) {
     if (t.shape[a] == 1) continue;
     const Step step{t.stride[a], y == nullptr ? 0 : y->stride[a]};
-    if (count > 0 && axes[count - 1].second == t.shape[a] * step) {
+    if (y == nullptr && count > 0 && axes[count - 1].second == t.shape[a] * step) {
       axes[count - 1] = {axes[count - 1].first * t.shape[a], step};
     } else {
       axes[count++] = {t.shape[a], step};

@@ -27,6 +27,7 @@ bool all_finite(const TensorView<const T>& view) noexcept {
   std::stable_sort(order, order + 5,
                    [&](std::size_t a, std::size_t b) { return std::abs(view.stride[a]) < std::abs(view.stride[b]); });
   for (const std::size_t a : order) {
+    if (view.shape[a] == 0) return true;
     if (view.shape[a] == 1 || view.stride[a] == 0) continue;
     const bool joins = axes[last].count * axes[last].step == view.stride[a];
     if (!joins && axes[last].count > 1) ++last;

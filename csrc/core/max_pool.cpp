@@ -18,12 +18,14 @@ static_assert(kFoundAgain >= kChannelsTogether);
 struct Plane {
   int64_t height, width;
   std::array<int64_t, 3> space;
-  bool flat;  // as one run
+  std::uint64_t last;  // index
+  bool flat;           // as one run
 
   Plane(const Windows& w, const std::array<int64_t, 3>& strides)
       : height(w.axis[1].in),
         width(w.axis[2].in),
         space(strides),
+        last(static_cast<std::uint64_t>(w.plane() - 1)),
         flat((height == 1 || strides[1] == width * strides[2]) &&
              (w.axis[0].in == 1 || strides[0] == height * width * strides[2])) {}
 
@@ -73,21 +75,24 @@ inline bool all_inside(const Windows& w, const PoolOperand<const byte>& winners,
   return signs.load() == 0;
 }
 
-// to[winner of each output] += gradient of the output, for a row of outputs, or the channels of one.
+// to[winner of each output] += gradient of the output, for a row of outputs, or the channels of one. Nothing outside of
+// the plane is written even if somebody changes the winners after they were looked at.
 template <class T>
 void scatter(const Plane& plane, const byte* winners, int64_t winners_step, const byte* gradient, int64_t gradient_step,
              byte* to, int64_t to_step, int64_t count) {
   constexpr int64_t element = sizeof(T), index = sizeof(int64_t);
   const auto add = [](byte* at, const byte* from) { store<T>(at, load<T>(at) + load<T>(from)); };
+  const auto winner = [&](int64_t i, int64_t step) {
+    return static_cast<int64_t>(std::min(load<std::uint64_t>(winners + i * step), plane.last));
+  };
   const int64_t step = plane.space[2];
   if (plane.flat && winners_step == index && gradient_step == element && to_step == 0 && step == element) {
-    for (int64_t i = 0; i < count; ++i) add(to + load<int64_t>(winners + i * index) * element, gradient + i * element);
+    for (int64_t i = 0; i < count; ++i) add(to + winner(i, index) * element, gradient + i * element);
   } else if (plane.flat && winners_step == index && gradient_step == element && to_step == element) {
-    for (int64_t i = 0; i < count; ++i)
-      add(to + i * element + load<int64_t>(winners + i * index) * step, gradient + i * element);
+    for (int64_t i = 0; i < count; ++i) add(to + i * element + winner(i, index) * step, gradient + i * element);
   } else {
     for (int64_t i = 0; i < count; ++i)
-      add(to + i * to_step + plane.offset(load<int64_t>(winners + i * winners_step)), gradient + i * gradient_step);
+      add(to + i * to_step + plane.offset(winner(i, winners_step)), gradient + i * gradient_step);
   }
 }
 
@@ -108,7 +113,7 @@ Status max_pool(const ConvProblem& p, ConstTensorView<T> src, TensorView<T> dst,
   const auto* table = active_table(status);
   if (table == nullptr) return status;
   const auto& k = kernels_of<T>(*table);
-  const Windows w = Windows::of(p, dst_size(p), src);
+  const Windows w = Windows::of(p, src);
   const auto from = pool_operand(TensorView<const T>(src));
   const auto to = pool_operand(dst), index = pool_operand(winners);
   for_each_window(w, from, options, flops(p),
@@ -140,10 +145,10 @@ Status max_pool_backward(const ConvProblem& p, ConstTensorView<T> diff_dst, Cons
   const auto* table = active_table(status);
   if (table == nullptr || p.batch == 0) return status;
   const auto& k = kernels_of<T>(*table);
-  const Windows w = Windows::of(p, dst_size(p), diff_src);
+  const Windows w = Windows::of(p, diff_src);
   const auto index = pool_operand(winners);
   if (given && !all_inside(w, index, options))
-    return Status::error(Code::invalid_argument, "winners: an index lies outside of its plane");
+    return Status::error(Code::invalid_argument, "an index lies outside of its plane");
 
   const auto from = pool_operand(TensorView<const T>(src)), gradient = pool_operand(TensorView<const T>(diff_dst));
   const auto to = pool_operand(diff_src);

@@ -51,11 +51,11 @@ struct Windows {
   int64_t positions() const { return axis[0].out * axis[1].out * axis[2].out; }
   int64_t plane() const { return axis[0].in * axis[1].in * axis[2].in; }
 
-  /// The windows of a pooling on a tensor of that size and layout. `out` may be more than the geometry gives by one:
-  /// the last window then hangs over the end.
+  /// The windows of a pooling on a tensor that lies as `src`.
   template <class T>
-  static Windows of(const ConvProblem& p, const Spatial& out, const TensorView<T>& src) {
+  static Windows of(const ConvProblem& p, const TensorView<T>& src) {
     Windows w;
+    const Spatial out = dst_size(p);
     for (std::size_t a = 0; a < 3; ++a)
       w.axis[a] = {out[a], p.src[a], p.kernel[a], p.stride[a], p.dilation[a], -p.pad_low[a]};
     w.batch = p.batch;

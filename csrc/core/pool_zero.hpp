@@ -8,8 +8,9 @@
 
 namespace tapwise::inline TAPWISE_NAMESPACE {
 
-/// body(image, first channel, channels) for each plane or, by channels, for some channels of an image.
 inline constexpr int64_t kChannelsTogether = 64;
+
+/// body(image, first channel, channels) for each plane or, by channels, for some channels of an image.
 template <class Body>
 void for_each_block_of_channels(const Windows& w, const Options& options, double work, Body&& body) {
   const int64_t together = w.by_channels ? std::min(w.channels, kChannelsTogether) : 1;

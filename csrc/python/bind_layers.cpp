@@ -56,7 +56,7 @@ void add_bias(const Operand& y, const VectorView<const T>& bias, bool relu) {
         const bool dense = y.strides[1] == element;
         if (dense) std::memcpy(sums, row, bytes);
         for (int64_t o = 0; !dense && o < count; ++o) sums[o] = load<T>(row + o * y.strides[1]);
-        for (int64_t o = 0; o < count; ++o) sums[o] += terms[o];
+        for (int64_t o = 0; bias.data != nullptr && o < count; ++o) sums[o] += terms[o];
         for (int64_t o = 0; relu && o < count; ++o) sums[o] = sums[o] < T{0} ? T{0} : sums[o];
         if (dense) std::memcpy(row, sums, bytes);
         for (int64_t o = 0; !dense && o < count; ++o) store<T>(row + o * y.strides[1], sums[o]);

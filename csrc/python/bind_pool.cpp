@@ -1,5 +1,7 @@
 // Pooling and its gradients.
-#include "core/pool_windows.hpp"
+#include <optional>
+
+#include "python/foreign.hpp"
 #include "python/geometry.hpp"
 #include "python/unlocked.hpp"
 
@@ -29,9 +31,21 @@ Indices new_indices(const Operand& y) {
   return {py::array(py::dtype::of<int64_t>(), y.shape, strides)};
 }
 
+// As an operand that a result must not overlap.
+Operand as_operand_of(const Indices& indices) {
+  Operand o;
+  o.name = "indices";
+  o.array = indices.array;
+  o.is_double = true;  // as large
+  o.shape.assign(indices.array.shape(), indices.array.shape() + indices.array.ndim());
+  o.strides.assign(indices.array.strides(), indices.array.strides() + indices.array.ndim());
+  return o;
+}
+
 Indices as_indices(py::handle object, const Shape& shape) {
   const char* const expected = "indices must be what max_pool(..., return_indices=True) gave, an int64 array of shape ";
-  if (!py::isinstance<py::array>(object)) type_error(expected, tuple_text(shape), ", got ", describe(object));
+  if (!py::isinstance<py::array>(object) || is_masked(object))
+    type_error(expected, tuple_text(shape), ", got ", describe(object));
   const auto array = py::reinterpret_borrow<py::array>(object);
   if (!array.dtype().equal(py::dtype::of<int64_t>()))
     type_error(expected, tuple_text(shape), ", got ", printable(py::str(array.dtype())));
@@ -86,7 +100,9 @@ py::object max_pool_grad(py::handle grad_object, py::handle x_object, py::handle
   check_gradient_shape(grad.shape, g);
   const Options options{.threads = as_threads(threads)};
   const Indices indices = given ? as_indices(indices_object, grad.shape) : Indices{};
-  const Operand y = result(out, "out", x.shape, x.array ? *x.array : grad, {&grad, x.pointer()});
+  const std::optional<Operand> where = given ? std::optional(as_operand_of(indices)) : std::nullopt;
+  const Operand y =
+      result(out, "out", x.shape, x.array ? *x.array : grad, {&grad, x.pointer(), where ? &*where : nullptr});
   dispatch(grad.is_double, [&]<class T>(T) {
     const auto diff_dst = view<const T>(grad, g.activations);
     const auto src = x.array ? view<const T>(*x.array, g.activations) : TensorView<const T>{};

@@ -16,13 +16,11 @@ bool blas_takes(const Operand& m) {
 
 void matrix_product(const Operand& a, bool transpose_a, const Operand& b, bool transpose_b, const Operand& out) {
   PYBIND11_CONSTINIT static py::gil_safe_call_once_and_store<py::object> storage;
-  const py::object& matmul =
-      storage.call_once_and_store_result([] { return py::object(py::module_::import("numpy").attr("matmul")); })
+  const py::object& product =
+      storage
+          .call_once_and_store_result([] { return py::object(py::module_::import("tapwise._blas").attr("product")); })
           .get_stored();
-  const auto operand = [](const Operand& m, bool transpose) {
-    return transpose ? py::object(m.array.attr("T")) : py::object(m.array);
-  };
-  matmul(operand(a, transpose_a), operand(b, transpose_b), out.array);
+  product(a.array, transpose_a, b.array, transpose_b, out.array);
 }
 
 }  // namespace tapwise::python

@@ -227,8 +227,10 @@ void check_windows(const ConvProblem& p, int rank) {
 // it reaches beyond the padding is returned.
 int64_t round_up_outputs(ConvProblem& p, std::size_t a) {
   const int64_t extent = dilated(p, a), padded = p.src[a] + p.pad_low[a] + p.pad_high[a];
-  int64_t last = (padded - extent + p.stride[a] - 1) / p.stride[a];
+  const int64_t spare = padded - extent;
+  int64_t last = spare >= 0 ? ceil_div(spare, p.stride[a]) : -(-spare / p.stride[a]);
   if (last * p.stride[a] >= p.src[a] + p.pad_low[a]) --last;
+  if (last < 0) return 0;  // no output, for others to refuse
   const int64_t overhang = std::max<int64_t>(0, last * p.stride[a] + extent - padded);
   p.pad_high[a] += overhang;
   return overhang;
@@ -419,9 +421,9 @@ PoolGeometry pooling_geometry(const Shape& x_shape, const PoolArguments& argumen
     if (const int64_t most = std::max(p.pad_low[a], p.pad_high[a]); most > p.kernel[a] / 2)
       value_error("padding must be at most half of kernel_size ", p.kernel[a], ", got ", most,
                   "; a window of padding alone has nothing to take");
-  check_output(p, rank);
   if (as_bool(arguments.ceil_mode, "ceil_mode"))
     for (std::size_t a = first_axis(rank); a < 3; ++a) g.overhang[a] = round_up_outputs(p, a);
+  check_output(p, rank);
   raise_if_failed(validate(p));
   check_windows(p, rank);
   return g;

@@ -287,6 +287,8 @@ def global_avg_pool(x: Operand[F], *, layout: Layout | None = None, out: NDArray
     source = _core.as_array(x, "x")
     axes = _spatial_axes(source.ndim, layout)
     shape = tuple(n for a, n in enumerate(source.shape) if a not in axes)
+    if not all(source.shape[a] for a in axes):
+        raise ValueError(f"x must have at least one element along every axis of space, got shape {source.shape}")
     result = _core.result(out, "out", shape, source, True, {"x": source})
     np.mean(source, axis=axes, out=result)
     return result if out is None else out

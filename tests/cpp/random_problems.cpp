@@ -58,9 +58,7 @@ void check_backward(const ConvProblem& p, Options options, bool own_workspace, R
     workspace.give(options, {}, most, seed);
   };
 
-  // Workspaces are for a y that lies as the gradient does.
-  Tensor<T> y = gradient.like();
-  if (!own_workspace) y = Tensor<T>(dst_shape, random, true);
+  const Tensor<T> y(dst_shape, random, true);
   for_each_index(dst_shape, [&](const Shape& i) { y.at(i) = T(random(-2, 2)); });
   Tensor<T> dx(src_shape, random, false), dw(weights_shape, random, false), db(bias_shape, random, false);
   Tensor<T> right_dx(src_shape, random, false), right_dw(weights_shape, random, false),

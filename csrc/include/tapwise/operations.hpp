@@ -102,7 +102,8 @@ Status transposed(const ConvProblem& problem, ConstTensorView<T> src, ConstTenso
 }
 
 /// All gradients of transposed(): from diff_dst (N, C, *src) by its src (N, O, *dst), its weights and its bias (C).
-/// Workspaces are those of forward (of diff_dst) and backward_weights.
+/// A workspace must suffice for forward (of diff_dst) and backward_weights, and for the bias for 1 MiB or C numbers,
+/// whichever is more.
 template <class T>
 TAPWISE_FUNCTION Status transposed_backward(const ConvProblem& problem, ConstTensorView<T> diff_dst,
                                             ConstTensorView<T> src, ConstTensorView<T> weights,
