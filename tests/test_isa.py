@@ -41,6 +41,12 @@ def test_the_cpus_own_flags_decide():
     assert ("avx512" in USABLE) == ("avx512" in built and needed <= flags)
 
 
+@pytest.mark.parametrize("isa", USABLE[1:])
+def test_bad_numbers_and_pooling(isa):
+    files = (str(ROOT / "tests" / f"test_{name}.py") for name in ("nonfinite", "pool"))
+    python("-m", "pytest", *files, env={"TAPWISE_ISA": isa, "TAPWISE_NONFINITE_PROBLEMS": "40"}, timeout=300)
+
+
 def test_the_best_is_used_by_default():
     code = "import tapwise; print(tapwise.build_info()['isa'], tapwise.available_isas()[0])"
     used, best = python(code, env={"TAPWISE_ISA": ""}).stdout.split()
