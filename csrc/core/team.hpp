@@ -71,12 +71,13 @@ struct TriedThread {
 };
 
 // How many of so many threads can be started: all of them live at once, and end.
-inline int try_threads(int count) noexcept {
-  const std::unique_ptr<TriedThread[]> threads(new (std::nothrow) TriedThread[static_cast<std::size_t>(count)]);
+inline int try_threads(int wanted) noexcept {
+  const auto count = static_cast<std::size_t>(wanted);
+  const std::unique_ptr<TriedThread[]> threads(new (std::nothrow) TriedThread[count]);
   pthread_attr_t attributes;
   if (threads == nullptr || pthread_attr_init(&attributes) != 0) return 0;
   if (const std::size_t bytes = openmp_stack_bytes(); bytes > 0) pthread_attr_setstacksize(&attributes, bytes);
-  int started = 0;
+  std::size_t started = 0;
   {
     std::mutex gate;
     std::unique_lock closed(gate);
@@ -85,10 +86,10 @@ inline int try_threads(int count) noexcept {
       if (!threads[started].start(attributes)) break;
     }
     closed.unlock();
-    for (int i = 0; i < started; ++i) threads[i].join();
+    for (std::size_t i = 0; i < started; ++i) threads[i].join();
   }
   pthread_attr_destroy(&attributes);
-  return started;
+  return static_cast<int>(started);
 }
 
 // What the calling thread knows of its team: OpenMP keeps threads for each thread that asks.
