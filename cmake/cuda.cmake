@@ -39,9 +39,7 @@ target_compile_options(tapwise_cuda PRIVATE "$<$<COMPILE_LANGUAGE:CUDA>:--thread
 set_target_properties(tapwise_cuda PROPERTIES CUDA_VISIBILITY_PRESET hidden INTERPROCEDURAL_OPTIMIZATION OFF)
 
 file(GLOB TAPWISE_CUDA_MODULE CONFIGURE_DEPENDS csrc/cuda/python/*.cpp)
-pybind11_add_module(_cuda ${TAPWISE_CUDA_MODULE}
-  csrc/python/arguments.cpp csrc/python/arrays.cpp csrc/python/dtypes.cpp csrc/python/explaining.cpp
-  csrc/python/foreign.cpp csrc/python/geometry.cpp csrc/python/layout.cpp)
+pybind11_add_module(_cuda ${TAPWISE_CUDA_MODULE} ${TAPWISE_SHARED_BINDINGS})
 set_target_properties(_cuda PROPERTIES UNITY_BUILD ON)
 target_link_libraries(_cuda PRIVATE tapwise_cuda)
 target_link_options(_cuda PRIVATE -Wl,--exclude-libs,ALL)

@@ -114,6 +114,7 @@ def test_interrupted_runs_keep_their_rows(tmp_path):
     file = tmp_path / "run.json"
     command = [sys.executable, "-m", "bench", "run", "tiny", "--peers", "none", "--seconds", "1", "--json", file]
     wide = os.environ | {"COLUMNS": "130"}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, and their children, ignore it
     with subprocess.Popen(command, cwd=ROOT, env=wide, stdout=subprocess.PIPE, text=True) as run:
         for line in run.stdout:
             if "fwd" in line and "NCHW" in line:
