@@ -166,6 +166,7 @@ DeviceOperand as_device_operand(py::handle object, const char* name, const Strea
                 " bytes, with strides that are multiples of them, got address ",
                 reinterpret_cast<std::uintptr_t>(o.device_data), " and strides ", tuple_text(o.strides));
   if (!o.owner) o.owner = py::reinterpret_borrow<py::object>(object);
+  o.given = object;
   return o;
 }
 
