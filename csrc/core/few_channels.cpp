@@ -41,18 +41,26 @@ inline Row row_of(const FewChannelsPlan& plan, int64_t index) {
   return row;
 }
 
-// The rows of a panel that have a tap at position t of the window.
-inline std::uint32_t rows_with_tap(const ConvProblem& p, const FewChannelsPlan& plan, Range panel,
-                                   const std::array<int64_t, 3>& t) {
+// body(rows) for those rows of a panel that have a tap at position t of the window, each time as many as lie together.
+template <class Body>
+void for_each_rows(const ConvProblem& p, const FewChannelsPlan& plan, Range panel, const std::array<int64_t, 3>& t,
+                   Body&& body) {
   const Range d = residues(p, plan, 0, t[0]), h = residues(p, plan, 1, t[1]), w = residues(p, plan, 2, t[2]);
-  std::uint32_t rows = 0;
+  Range rows{};
   for (int64_t i = d.first; i < d.last; ++i)
     for (int64_t j = h.first; j < h.last; ++j) {
       const int64_t start = (i * plan.modulus[1] + j) * plan.modulus[2];
-      rows |= rows_between(std::max((start + w.first) * plan.channels, panel.first) - panel.first,
-                           std::min((start + w.last) * plan.channels, panel.last) - panel.first);
+      const Range next{std::max((start + w.first) * plan.channels, panel.first) - panel.first,
+                       std::min((start + w.last) * plan.channels, panel.last) - panel.first};
+      if (next.size() <= 0) continue;
+      if (rows.size() > 0 && rows.last == next.first) {
+        rows.last = next.last;
+        continue;
+      }
+      if (rows.size() > 0) body(rows);
+      rows = next;
     }
-  return rows;
+  if (rows.size() > 0) body(rows);
 }
 
 template <class Body>
@@ -159,7 +167,7 @@ void run_block(const BackwardData<T>& problem, const FewChannelsPlan& plan, cons
   const TensorView<const T>& src = problem.diff_dst;
 
   auto* const runs = reinterpret_cast<Run*>(scratch);
-  scratch += round_up(plan.window_size() * int64_t{sizeof(Run)}, kCacheLine);
+  scratch += round_up(plan.runs() * int64_t{sizeof(Run)}, kCacheLine);
   T* const sums = reinterpret_cast<T*>(scratch);
   const int64_t tile_numbers = plan.vectors * k.lanes;
   scratch += round_up(plan.panel_rows * tile_numbers * element, kCacheLine);
@@ -197,11 +205,11 @@ void run_block(const BackwardData<T>& problem, const FewChannelsPlan& plan, cons
         tile.run_count = 0;
         for_each_tap(plan, [&](int64_t tap, const std::array<int64_t, 3>& t) {
           if (t[0] < inside_d.first || t[0] >= inside_d.last || t[1] < inside_h.first || t[1] >= inside_h.last) return;
-          const std::uint32_t with_tap = rows_with_tap(p, plan, rows, t);
-          if (with_tap == 0) return;
-          runs[tile.run_count++] = {tap * in_channels * rows.size() * element,
-                                    t[0] * from.tap[0] + t[1] * from.tap[1] + t[2] * from.tap[2], in_channels,
-                                    with_tap};
+          for_each_rows(p, plan, rows, t, [&](Range with_tap) {
+            runs[tile.run_count++] = {tap * in_channels * rows.size() * element,
+                                      t[0] * from.tap[0] + t[1] * from.tap[1] + t[2] * from.tap[2], in_channels,
+                                      static_cast<int>(with_tap.first), static_cast<int>(with_tap.last)};
+          });
         });
         tile.a = reinterpret_cast<const byte*>(panel_start);
         tile.a_step = rows.size() * element;
@@ -285,7 +293,7 @@ std::optional<FewChannelsPlan> plan_few_channels(const BackwardData<T>& problem,
   plan.band = layout();
   plan.padding_read = meets_padding(plan.window[2]);
   plan.items = pieces();
-  plan.scratch_bytes = round_up(plan.window_size() * int64_t{sizeof(Run)}, kCacheLine) +
+  plan.scratch_bytes = round_up(plan.runs() * int64_t{sizeof(Run)}, kCacheLine) +
                        round_up(plan.panel_rows * tile * element, kCacheLine) +
                        band_room(plan.band.bytes + kVectorSlack, static_cast<bool>(problem.through));
   return plan;

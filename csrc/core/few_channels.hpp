@@ -29,6 +29,8 @@ struct FewChannelsPlan {
   int64_t scratch_bytes = 0;
 
   int64_t window_size() const { return window[0].taps * window[1].taps * window[2].taps; }
+  /// At most: one for each position of the window and, where rows do not lie together, for each group of them.
+  int64_t runs() const { return window_size() * std::min(modulus[0] * modulus[1], panel_rows); }
 };
 
 /// The plan, if this is the way to go.

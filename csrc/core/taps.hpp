@@ -30,15 +30,10 @@ struct Steps {
   }
 };
 
-/// The rows of a tile from first to last, as a kernels::Run has them.
-inline std::uint32_t rows_between(int64_t first, int64_t last) {
-  return first >= last ? 0 : kernels::kAllRows >> (32 - (last - first)) << first;
-}
-
-/// Taps [tap, tap + count) of a row meet input in these rows of a tile.
+/// Taps [tap, tap + count) of a row meet input in rows [first_row, last_row) of a tile.
 struct ColumnRun {
   int64_t tap, count;
-  std::uint32_t rows;
+  int first_row, last_row;
 };
 
 /// Makes the runs of one tile after the other, in a list of bounded length. A tile that needs more takes several
@@ -95,7 +90,8 @@ class TapRuns {
               const int64_t activations = a + column.tap * reading.tap[2];
               const int64_t weights = steps.index(ch, kd, kh, column.tap) * step;
               runs[count++] = {swap ? weights : activations, swap ? activations : weights,
-                               steps.over_taps ? column.count : column.count * steps.channels, column.rows};
+                               steps.over_taps ? column.count : column.count * steps.channels, column.first_row,
+                               column.last_row};
             }
           }
         }
@@ -122,10 +118,10 @@ class TapRuns {
 
   int64_t all_columns(int64_t tap, int64_t taps) {
     if (joined) {
-      columns[0] = {tap, taps, kernels::kAllRows};
+      columns[0] = {tap, taps, 0, kernels::kMaxRows};
       return 1;
     }
-    for (int64_t i = 0; i < taps; ++i) columns[i] = {tap + i, 1, kernels::kAllRows};
+    for (int64_t i = 0; i < taps; ++i) columns[i] = {tap + i, 1, 0, kernels::kMaxRows};
     return taps;
   }
 
@@ -134,12 +130,13 @@ class TapRuns {
     for (int64_t k = tap; k < tap + taps; ++k) {
       const Range r = range_inside(c.axis[2].index(w, k), c.axis[2].stride, rows, c.axis[2].in);
       if (r.size() == 0) continue;
-      const std::uint32_t some = rows_between(r.first, r.last);
+      const int first = static_cast<int>(r.first), last = r.last == rows ? kernels::kMaxRows : static_cast<int>(r.last);
       ColumnRun* const before = count > 0 ? &columns[count - 1] : nullptr;
-      if (joined && before != nullptr && before->tap + before->count == k && before->rows == some) {
+      if (joined && before != nullptr && before->tap + before->count == k && before->first_row == first &&
+          before->last_row == last) {
         ++before->count;
       } else {
-        columns[count++] = {k, 1, some};
+        columns[count++] = {k, 1, first, last};
       }
     }
     return count;

@@ -146,11 +146,12 @@ inline int64_t make_runs(const Correlation& c, const WeightGradientPlan& p, cons
   const int64_t at = tap[0] * src.tap[0] + tap[1] * src.tap[1] + tap[2] * src.tap[2];
   int64_t count = 0;
   const auto add = [&](int64_t a, int64_t b, Range w, Range taps) {
-    const Run run{at + a + w.first * src.row[2], b + w.first * dst.row[2], w.size(),
-                  taps.size() == row.taps ? kernels::kAllRows : rows_between(taps.first, taps.last)};
+    const Run run{at + a + w.first * src.row[2], b + w.first * dst.row[2], w.size(), static_cast<int>(taps.first),
+                  taps.last == row.taps ? kernels::kMaxRows : static_cast<int>(taps.last)};
     Run* const before = count > 0 ? &runs[count - 1] : nullptr;
     if (p.operand != Operand::dot && before != nullptr && before->a + before->steps * src.row[2] == run.a &&
-        before->b + before->steps * dst.row[2] == run.b && before->rows == run.rows)
+        before->b + before->steps * dst.row[2] == run.b && before->first_row == run.first_row &&
+        before->last_row == run.last_row)
       before->steps += run.steps;
     else if (run.steps > 0)
       runs[count++] = run;

@@ -14,13 +14,11 @@ using std::int64_t;
 
 inline constexpr int kMaxRows = 14;  // of a register tile
 
-inline constexpr std::uint32_t kAllRows = ~std::uint32_t{0};
-
-/// Steps of a sum that follow each other at a fixed distance in both operands. Only the rows of the tile whose bit is
-/// set take part: the others would meet padding, or have no such tap.
+/// Steps of a sum that follow each other at a fixed distance in both operands. Only rows [first_row, last_row) of the
+/// tile take part: the others would meet padding, or have no such tap.
 struct Run {
   int64_t a, b, steps;
-  std::uint32_t rows = kAllRows;
+  int first_row = 0, last_row = kMaxRows;
 };
 
 /// One register tile: acc[i][j] = sum over runs r, steps t of A[i] * B[j], then stored to c.

@@ -24,8 +24,8 @@ struct AllRows {
   TAPWISE_INLINE bool has(int) const { return true; }
 };
 struct SomeRows {
-  std::uint32_t rows;
-  TAPWISE_INLINE bool has(int row) const { return (rows >> row & 1) != 0; }
+  int first, last;
+  TAPWISE_INLINE bool has(int row) const { return row >= first && row < last; }
 };
 
 // One step of the sum: `vectors` loads of B, `rows` loads of A (times `vectors` if wide), rows * vectors multiply-adds.
@@ -224,11 +224,10 @@ void multiply_tile(const Tile<T>& t) {
   }
   for (int64_t r = 0; r < t.run_count; ++r) {
     const Run& run = t.runs[r];
-    constexpr std::uint32_t all = (std::uint32_t{1} << rows) - 1;
-    if ((run.rows & all) == all) {
+    if (run.first_row <= 0 && run.last_row >= rows) {
       multiply_run<A>(acc, AllRows{}, run, t);
     } else {
-      multiply_run<A>(acc, SomeRows{run.rows}, run, t);
+      multiply_run<A>(acc, SomeRows{run.first_row, run.last_row}, run, t);
     }
   }
   if (plain) {
