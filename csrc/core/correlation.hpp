@@ -69,9 +69,10 @@ struct Block {
 template <class T>
 using Bias = VectorView<const T>;
 
-/// A gradient that comes through a fused ReLU: it counts as zero where the ReLU's result `y`, which lies beside it, is.
-/// Then it is gathered into a band, and y beside it.
-enum class Gradient { none, src, dst };  // which operand of a correlation is the gradient
+/// Which operand of a correlation is a gradient that comes through a fused ReLU.
+enum class Gradient { none, src, dst };
+
+/// That gradient counts as zero where the ReLU's result `y` is zero: it is gathered into a band, and y beside it.
 struct Through {
   Gradient gradient = Gradient::none;
   const byte* y = nullptr;

@@ -21,7 +21,7 @@ template <class T>
 TAPWISE_FUNCTION Status relu(const std::vector<std::int64_t>& shape, const AnyView<const T>& src, const AnyView<T>& dst,
                              const Options& options = {});
 
-/// diff_src = diff_dst where src > 0, else 0. src may be relu's result as well as its operand.
+/// diff_src = 0 where src <= 0, else diff_dst: it passes at NaN. src may be relu's result as well as its operand.
 template <class T>
 TAPWISE_FUNCTION Status relu_backward(const std::vector<std::int64_t>& shape, const AnyView<const T>& diff_dst,
                                       const AnyView<const T>& src, const AnyView<T>& diff_src,
